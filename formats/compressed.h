@@ -1,0 +1,100 @@
+/*
+ * The compressed checkpoint, model.llmc: all that the runtime needs, in few bytes.
+ *
+ * Bytes 0..511, the HDF5 user block (little-endian):
+ *      0   8  magic "LLMC\r\n\x1a\n" (shows damage by text-mode transfers, as PNG's does)
+ *      8   4  format version, LLMC_COMPRESSED_VERSION
+ *     12   4  CRC-32 (zlib's) of all bytes from 512 to the end of the file
+ *     16   8  length of the whole file in bytes
+ *     24 484  zero
+ *    508   4  CRC-32 of bytes 0..507
+ * From byte 512: an HDF5 file. All arrays use shuffle + deflate 9.
+ *     /                        attributes: the architecture's fields; "activation"; "tokens_max";
+ *                              "lowercase", "strip_accents", "split_chinese", "clean" (0 or 1);
+ *                              "origin" (JSON text: how the model was made)
+ *     /vocabulary              U8 [n] word pieces, each ended by '\n'
+ *     /labels                  U8 [n] label names, each ended by '\n'
+ *     /tensors/NAME            group, one per parameter, NAME as in Hugging Face's state dict
+ *         attributes           "number" (F32, F16, I8 as text), "bits" (of I8: 2..8), "rows", "cols"
+ *                              (a vector is 1 row), "sparse" (0 or 1)
+ *         values               dense: [rows, cols] in `number`; sparse: [nonzeros] in row order
+ *         mask                 sparse only: U8 [ceil(rows * cols / 8)], bit i % 8 of byte i / 8 is
+ *                              set where element i = row * cols + col is stored in `values`
+ *         scales               I8 only: F32 [rows]; weight = scale[row] * integer
+ *     /inputs/NAME             group, one per linear layer that runs in integers, NAME of its weight
+ *                              attributes "scale" (double holding a float), "zero_point" (0..255)
+ *
+ * The integer arithmetic (one definition for training and runtime):
+ *     activation  q = clamp(round_to_even(x * (1.0f / scale)) + zero_point, 0, 255), FP32 arithmetic
+ *     weight      w = integer in [-(2^(bits-1) - 1), 2^(bits-1) - 1], one scale per output channel (row)
+ *     product     y = (float)(sum_k q*w - zero_point * sum_k w) * (scale * weight_scale[row]) + bias[row],
+ *                 the sums exact in int32
+ *     embeddings  row = scale[row] * integers, in FP32
+ */
+#ifndef LLMC_FORMATS_COMPRESSED_H
+#define LLMC_FORMATS_COMPRESSED_H
+
+#include "base/architecture.h"
+#include "base/number.h"
+#include "base/status.h"
+#include "text/tokenizer.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define LLMC_COMPRESSED_VERSION 1
+#define LLMC_COMPRESSED_USER_BLOCK 512
+
+/* One parameter. In memory it is always dense; `sparse` says how it is stored. */
+struct llmc_compressed_tensor {
+    char *name;
+    enum llmc_number number; /* LLMC_F32, LLMC_F16, LLMC_I8 */
+    int bits;                /* of LLMC_I8; else 0 */
+    int64_t rows, cols;
+    bool sparse;
+    void *data;    /* [rows, cols] in `number` */
+    float *scales; /* [rows], LLMC_I8 only */
+    bool has_input; /* a linear layer that runs in integers */
+    float input_scale;
+    int32_t input_zero_point;
+    uint64_t stored_nbytes; /* set by read: bytes of values, mask and scales in the file */
+};
+
+struct llmc_compressed {
+    struct llmc_architecture architecture;
+    int32_t tokens_max;
+    struct llmc_tokenizer_rules rules;
+    char *vocabulary; /* as llmc_tokenizer_create takes it */
+    size_t vocabulary_nbytes;
+    uint64_t vocabulary_stored_nbytes; /* set by read */
+    char **labels;    /* [architecture.labels] */
+    char *origin;     /* JSON text */
+    struct llmc_compressed_tensor *tensors; /* in the order of llmc_compressed_expected() */
+    int32_t tensor_count;
+};
+
+/* The parameters that a file with this architecture must hold, in order: name,
+ * rows, cols of tensor i; false past the last. A name is written into
+ * name[128]. Order and names: bert.embeddings.word_embeddings.weight,
+ * ...position_embeddings.weight, ...token_type_embeddings.weight,
+ * ...LayerNorm.weight, ...LayerNorm.bias; for each layer
+ * bert.encoder.layer.I.attention.self.{query,key,value}.weight, then their
+ * .bias, attention.output.dense.{weight,bias}, attention.output.LayerNorm.{weight,bias},
+ * intermediate.dense.{weight,bias}, output.dense.{weight,bias}, output.LayerNorm.{weight,bias};
+ * bert.pooler.dense.{weight,bias}; classifier.{weight,bias}. */
+bool llmc_compressed_expected(const struct llmc_architecture *architecture, int32_t index, char name[128],
+                              int64_t *rows, int64_t *cols);
+
+/* Writes atomically (base/file.h). The content stays the caller's. Checks it as
+ * read does. Errors: LLMC_ERR_IO (also a full disk), LLMC_ERR_FORMAT, LLMC_ERR_MEMORY. */
+llmc_status llmc_compressed_write(const char *path, const struct llmc_compressed *content);
+
+/* Reads and checks all: magic, version, length, CRC-32 before libhdf5 sees a
+ * byte; then every count, shape, index and range (finite positive scales, mask bits equal to
+ * the number of values, zero points 0..255, expected tensors, all of them and no others).
+ * Query, key and value of a layer must share one input quantiser. Embeddings, vectors and
+ * classifier have none. Errors: LLMC_ERR_IO, LLMC_ERR_FORMAT with file and field. */
+llmc_status llmc_compressed_read(const char *path, struct llmc_compressed *content);
+void llmc_compressed_release(struct llmc_compressed *content);
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * HDF5 files as llmc writes them: named arrays of plain numbers, and attributes
+ * on groups. A thin layer over libhdf5 that turns every failure into a status
+ * with the file's and the object's name, keeps libhdf5 from printing, and never
+ * trusts a size in a file: what a caller expects is checked before memory is
+ * asked for.
+ */
+#ifndef LLMC_FORMATS_HDF5_FILE_H
+#define LLMC_FORMATS_HDF5_FILE_H
+
+#include "base/number.h"
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LLMC_H5_RANK_MAX 4
+
+struct llmc_h5;
+
+/* Creates `path` (replacing an old file) with a user block of
+ * `user_block_nbytes` (0, or a power of two from 512 up) in front. */
+llmc_status llmc_h5_create(struct llmc_h5 **out, const char *path, uint64_t user_block_nbytes);
+
+/* Opens for reading. Errors: LLMC_ERR_IO (missing), LLMC_ERR_FORMAT (no HDF5 file). */
+llmc_status llmc_h5_open(struct llmc_h5 **out, const char *path);
+
+/* Flushes, closes, frees and clears *file. A full disk is reported here at the
+ * latest. After an error the file is closed all the same. NULL inside ok. */
+llmc_status llmc_h5_close(struct llmc_h5 **file);
+
+/* Closes without caring for the result: the error path of both reader and
+ * writer. Keeps this thread's error message. NULL inside ok. */
+void llmc_h5_abandon(struct llmc_h5 **file);
+
+/* Writes a whole array, making the groups in its name ("encoder/layer.0/weight").
+ * deflate 0: contiguous; 1..9: chunked (about 64 Ki numbers), shuffle + deflate. Empty arrays are
+ * allowed. The data stay the caller's. */
+llmc_status llmc_h5_write(struct llmc_h5 *file, const char *name, enum llmc_number number, int rank,
+                          const int64_t *shape, const void *data, int deflate);
+
+/* What an array is, without reading it. shape: [LLMC_H5_RANK_MAX].
+ * Errors: LLMC_ERR_FORMAT (missing, or not of a format we write). */
+llmc_status llmc_h5_describe(struct llmc_h5 *file, const char *name, enum llmc_number *number, int *rank,
+                             int64_t *shape);
+
+/* Reads a whole array that must have exactly this number format, rank and shape
+ * into the caller's memory. Errors: LLMC_ERR_FORMAT. */
+llmc_status llmc_h5_read(struct llmc_h5 *file, const char *name, enum llmc_number number, int rank,
+                         const int64_t *shape, void *data);
+
+bool llmc_h5_has(struct llmc_h5 *file, const char *name);
+
+/* Bytes that the array occupies in the file (after deflate). */
+llmc_status llmc_h5_stored_nbytes(struct llmc_h5 *file, const char *name, uint64_t *nbytes);
+
+/* The names of all arrays below `group` ("" is the root), sorted, as full names.
+ * The caller frees each name and the list. Errors: LLMC_ERR_FORMAT above 100,000 arrays. */
+llmc_status llmc_h5_list(struct llmc_h5 *file, const char *group, char ***names, size_t *count);
+
+/* Attributes of a group ("" is the root; writing makes the group). Text is UTF-8, at most 16 MiB.
+ * read_text: the caller frees *text. Errors: LLMC_ERR_FORMAT (missing, wrong type). */
+llmc_status llmc_h5_write_text(struct llmc_h5 *file, const char *group, const char *name, const char *text);
+llmc_status llmc_h5_read_text(struct llmc_h5 *file, const char *group, const char *name, char **text);
+llmc_status llmc_h5_write_int(struct llmc_h5 *file, const char *group, const char *name, int64_t value);
+llmc_status llmc_h5_read_int(struct llmc_h5 *file, const char *group, const char *name, int64_t *value);
+llmc_status llmc_h5_write_double(struct llmc_h5 *file, const char *group, const char *name, double value);
+llmc_status llmc_h5_read_double(struct llmc_h5 *file, const char *group, const char *name, double *value);
+
+/* A table of integer and float fields of a struct as attributes is what
+ * checkpoints mostly need for the architecture: */
+struct llmc_architecture;
+llmc_status llmc_h5_write_architecture(struct llmc_h5 *file, const struct llmc_architecture *architecture);
+/* Also checks it (llmc_architecture_check). */
+llmc_status llmc_h5_read_architecture(struct llmc_h5 *file, struct llmc_architecture *architecture);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * A Hugging Face model folder: config.json, model.safetensors, tokenizer files.
+ */
+#ifndef LLMC_FORMATS_HF_FOLDER_H
+#define LLMC_FORMATS_HF_FOLDER_H
+
+#include "base/architecture.h"
+#include "base/status.h"
+#include "formats/safetensors.h"
+
+#include <stdbool.h>
+
+struct llmc_hf_folder {
+    struct llmc_architecture architecture; /* labels: from id2label or num_labels, 2 by default */
+    float hidden_dropout, attention_dropout;
+    struct llmc_safetensors *weights;
+    const char *prefix;  /* "bert." or "": what stands before "embeddings..." */
+    bool has_pooler;     /* PREFIX pooler.dense.weight is there */
+    bool has_classifier; /* classifier.weight is there */
+    char **label_names;  /* [architecture.labels] from id2label; NULL when it is missing */
+};
+
+/* Reads and checks config.json ("model_type" must be "bert", position embeddings
+ * "absolute", hidden_act one of ours) and opens model.safetensors.
+ * Errors name file and field: LLMC_ERR_IO, LLMC_ERR_FORMAT, LLMC_ERR_UNSUPPORTED. */
+llmc_status llmc_hf_folder_open(struct llmc_hf_folder *out, const char *folder);
+void llmc_hf_folder_release(struct llmc_hf_folder *folder);
+
+#endif

@@ -1,0 +1,88 @@
+/*
+ * Labelled texts: rows of a TSV file in GLUE's layout (a header line names the
+ * columns; no quoting), and the same rows as token ids.
+ */
+#ifndef LLMC_TEXT_DATASET_H
+#define LLMC_TEXT_DATASET_H
+
+#include "base/status.h"
+#include "text/tokenizer.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct llmc_columns {
+    const char *text;      /* name of the column with the text */
+    const char *text_pair; /* second text; NULL or "": none */
+    const char *label;     /* NULL or "": the rows have no labels */
+};
+
+/* The names of the labels; the index is the class. */
+struct llmc_labels {
+    char **names;
+    int32_t count;
+};
+
+/* Frees the contents; NULL inside ok. */
+void llmc_labels_release(struct llmc_labels *labels);
+/* *out = a copy of `labels`. */
+llmc_status llmc_labels_copy(struct llmc_labels *out, const struct llmc_labels *labels);
+/* The class of a name, or -1. */
+int32_t llmc_labels_find(const struct llmc_labels *labels, const char *name);
+
+/* Rows of a TSV file. The strings live in one buffer. */
+struct llmc_rows {
+    size_t count;
+    char **texts;   /* [count] */
+    char **pairs;   /* [count], NULL without a text_pair column */
+    int32_t *label; /* [count] class, NULL without a label column */
+    char *buffer;
+};
+
+/* Reads `path` (plain, or gzip by its content). Text must be valid UTF-8;
+ * empty lines at the end are ignored; "\r\n" counts as "\n". Every label must be
+ * in `labels` - or, when labels->count is 0 on entry, `labels` receives the
+ * distinct labels of the file, sorted (as numbers where all are integers).
+ * Errors name file and line: LLMC_ERR_IO, LLMC_ERR_DATA (missing column: lists
+ * those that are there; wrong number of columns; unknown label: lists the known
+ * ones; bad UTF-8: byte position; no rows). */
+llmc_status llmc_rows_read(struct llmc_rows *out, const char *path, const struct llmc_columns *columns,
+                           struct llmc_labels *labels);
+void llmc_rows_release(struct llmc_rows *rows);
+
+/* Rows as token ids, packed without padding: the tokens of row i are
+ * ids[offsets[i]] .. ids[offsets[i + 1] - 1]. */
+struct llmc_dataset {
+    size_t count;
+    int64_t *offsets; /* [count + 1] */
+    int32_t *ids;     /* [offsets[count]] */
+    uint8_t *types;   /* [offsets[count]] token types */
+    int32_t *label;   /* [count]; -1 where the rows have none */
+    int32_t tokens_max; /* the longest row */
+};
+
+/* Encodes rows in parallel (OpenMP), each cut to `tokens_max`. The result does
+ * not keep the rows. */
+llmc_status llmc_dataset_encode(struct llmc_dataset *out, const struct llmc_rows *rows,
+                                const struct llmc_tokenizer *tokenizer, int32_t tokens_max);
+void llmc_dataset_release(struct llmc_dataset *dataset);
+
+/* Rows chosen by index, packed into one batch: what the model sees. */
+struct llmc_batch {
+    int32_t sequences;
+    int32_t tokens;
+    int32_t *ids;     /* [tokens] */
+    uint8_t *types;   /* [tokens] */
+    int32_t *offsets; /* [sequences + 1] */
+    int32_t *label;   /* [sequences] */
+    int64_t *rows;    /* [sequences] index in the dataset */
+    int32_t sequences_max, tokens_max; /* capacity */
+};
+
+/* Gathers dataset rows `rows[0..count-1]` into `batch`, growing its arrays where
+ * needed (a zeroed struct is an empty batch). Errors: LLMC_ERR_MEMORY. */
+llmc_status llmc_batch_gather(struct llmc_batch *batch, const struct llmc_dataset *dataset, const int64_t *rows,
+                              int32_t count);
+void llmc_batch_release(struct llmc_batch *batch);
+
+#endif
