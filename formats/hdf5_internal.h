@@ -1,0 +1,34 @@
+/* What the files hdf5_*.c share; nobody else includes it. */
+#ifndef LLMC_FORMATS_HDF5_INTERNAL_H
+#define LLMC_FORMATS_HDF5_INTERNAL_H
+
+#include "formats/hdf5_file.h"
+
+#include <hdf5.h>
+
+struct llmc_h5 {
+    hid_t id;
+    char *path;
+    uint64_t nbytes; /* size when opened for reading; bounds every size that the file claims */
+    bool writing;
+};
+
+/* Records "PATH: OBJECT: WHAT (reason from libhdf5's error stack)". To be
+ * called directly after the failing call: the next one clears the stack. */
+llmc_status llmc_h5_error(const struct llmc_h5 *file, llmc_status code, const char *object, const char *what);
+
+/* Closes a handle of any kind; H5I_INVALID_HID ok. */
+void llmc_h5_drop(hid_t id);
+
+/* Whether each part of `name` ("" is the root) is there and linked by a hard
+ * link, so that opening it stays inside the file. */
+bool llmc_h5_inside(const struct llmc_h5 *file, const char *name);
+
+/* Makes the group `name` and its parents, without time stamps. Existing ones are fine. */
+llmc_status llmc_h5_make_groups(struct llmc_h5 *file, const char *name);
+
+/* Opens the array `name`, which must be inside the file, hold its data there
+ * and use no filters but shuffle and deflate. The caller closes it with H5Dclose. */
+llmc_status llmc_h5_open_array(struct llmc_h5 *file, const char *name, hid_t *array);
+
+#endif
