@@ -1,0 +1,48 @@
+/*
+ * Random numbers as a function of a position, not of a history: number `index`
+ * of stream `key` is always the same. So a killed run goes on with the same
+ * numbers, threads need no state, and backward recomputes the dropout of forward.
+ *
+ * Mixing: the finaliser "lowbias32" found by Chris Wellons' hash prospector for
+ * 32 bits, and Sebastiano Vigna's splitmix64 for 64.
+ */
+#ifndef LLMC_BASE_RANDOM_H
+#define LLMC_BASE_RANDOM_H
+
+#include <stdint.h>
+
+static inline uint64_t llmc_random_mix64(uint64_t x)
+{
+    x += 0x9e3779b97f4a7c15u;
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    return x ^ x >> 31;
+}
+
+/* A key for a stream from up to three numbers that tell it apart. */
+static inline uint64_t llmc_random_key(uint64_t seed, uint64_t a, uint64_t b)
+{
+    return llmc_random_mix64(llmc_random_mix64(llmc_random_mix64(seed) ^ a) ^ b);
+}
+
+static inline uint64_t llmc_random_u64(uint64_t key, uint64_t index)
+{
+    return llmc_random_mix64(key ^ llmc_random_mix64(index));
+}
+
+/* 32 random bits; written so that a compiler can vectorise over `index`. */
+static inline uint32_t llmc_random_u32(uint32_t key, uint32_t index)
+{
+    uint32_t x = index * 0x9e3779b9u ^ key;
+    x = (x ^ x >> 16) * 0x21f0aaadu;
+    x = (x ^ x >> 15) * 0x735a2d97u;
+    return x ^ x >> 15;
+}
+
+/* Uniform in (0, 1]. */
+static inline double llmc_random_uniform(uint64_t key, uint64_t index)
+{
+    return (double)((llmc_random_u64(key, index) >> 11) + 1) * 0x1p-53;
+}
+
+#endif

@@ -1,0 +1,101 @@
+/*
+ * Element-wise kernels on rows of FP32 numbers, in versions for several kinds of
+ * processor. The same C source (kernels/variant.c) is compiled once per version;
+ * "portable" is the fallback and the oracle that tests hold the others against.
+ * A kernel runs on one thread; operations (operations.h) split rows over threads.
+ *
+ * Letters: n numbers in a row. `d` before a name marks a gradient.
+ */
+#ifndef LLMC_TENSOR_KERNELS_H
+#define LLMC_TENSOR_KERNELS_H
+
+#include "base/architecture.h"
+#include "base/number.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Quantiser of an activation tensor: q = clamp(rint(x * inverse) + zero_point, 0, 255),
+ * x' = (q - zero_point) * scale; inverse = 1.0f / scale. */
+struct llmc_quantizer {
+    float scale, inverse;
+    float zero_point; /* an integer 0..255 */
+};
+
+struct llmc_adamw {
+    float learning_rate, beta1, beta2, epsilon, weight_decay;
+    float correction1, correction2; /* 1 - beta1^t, 1 - beta2^t */
+    float gradient_scale;           /* factor on g: unscaling and clipping */
+};
+
+/* One head of one sequence: [length, size] matrices with `stride` numbers from row to row. */
+struct llmc_attention_head {
+    int32_t length, size;
+    const float *q, *k, *v; /* [length, size], dense */
+    float scale;            /* 1 / sqrt(size) */
+    uint32_t dropout_key;
+    uint32_t dropout_threshold; /* an element is dropped where its random number is below; 0: no dropout */
+    float dropout_scale;        /* 1 / (1 - p) */
+    float *work; /* llmc_attention_work() floats */
+};
+
+/* Floats of `work` for a head of this length and size. */
+static inline size_t llmc_attention_work(int32_t length, int32_t size)
+{
+    size_t padded = ((size_t)length + 15) / 16 * 16;
+    return 2 * (size_t)size * padded + 4 * padded + 64;
+}
+
+struct llmc_kernels {
+    const char *name;
+
+    /* F32, F16 or BF16 to FP32 and back (nearest even). in and out may be equal where both are F32. */
+    void (*widen)(const void *in, enum llmc_number number, float *out, size_t n);
+    void (*narrow)(const float *in, enum llmc_number number, void *out, size_t n);
+
+    void (*add)(float *x, const float *y, size_t n);               /* x += y */
+    double (*sum_squares)(const float *x, size_t n);               /* inf or NaN where x has one */
+
+    /* x = activation(x);  dx = dy * activation'(x) with x before the activation; dx may be dy. */
+    void (*activation)(enum llmc_activation kind, float *x, size_t n);
+    void (*activation_backward)(enum llmc_activation kind, const float *x, const float *dy, float *dx, size_t n);
+
+    /* Layer norm (Ba, Kiros and Hinton, 2016): x becomes the normalised x, y = x * weight + bias;
+     * returns 1 / standard deviation. */
+    float (*norm)(float *x, const float *weight, const float *bias, float epsilon, float *y, size_t n);
+    /* x: the normalised input that forward left. dweight += dy * x; dbias += dy; dx may be dy. */
+    void (*norm_backward)(const float *x, float rstd, const float *weight, const float *dy, float *dx,
+                          float *dweight, float *dbias, size_t n);
+
+    /* x = 0 where llmc_random_u32(key, first + i) < threshold, else x * scale (Srivastava et al., 2014). */
+    void (*dropout)(float *x, uint32_t key, uint32_t first, uint32_t threshold, float scale, size_t n);
+
+    /* softmax(q k^T * scale) v for each query: out [length, size] dense, lse [length] = log of the sum of
+     * exponents, kept for backward as in FlashAttention (Dao et al., 2022). */
+    void (*attention)(const struct llmc_attention_head *head, float *out, float *lse);
+    /* dq, dk, dv [length, size] dense are overwritten; out, lse from forward, dout its gradient. */
+    void (*attention_backward)(const struct llmc_attention_head *head, const float *out, const float *lse,
+                               const float *dout, float *dq, float *dk, float *dv);
+
+    /* AdamW (Loshchilov and Hutter, 2019) with torch.optim.AdamW's arithmetic. g is not changed. */
+    void (*adamw)(const struct llmc_adamw *settings, float *p, float *m, float *v, const float *g, size_t n);
+
+    float (*absmax)(const float *x, size_t n);
+    void (*min_max)(const float *x, float *min, float *max, size_t n); /* widens [*min, *max] */
+    /* Fake quantisation of weights: y = scale * clamp(rint(x / scale), -limit, limit). y may be x. */
+    void (*fake_weight)(const float *x, float scale, float limit, float *y, size_t n);
+    /* Fake quantisation of activations; y may be x. */
+    void (*fake_input)(const struct llmc_quantizer *quantizer, const float *x, float *y, size_t n);
+    /* Straight-through estimator: dx = dy where x was inside the range, else 0; returns the gradient of
+     * the scale (Esser et al., 2020, "Learned Step Size Quantization"). dx may be dy. */
+    double (*fake_input_backward)(const struct llmc_quantizer *quantizer, const float *x, const float *dy, float *dx,
+                                  size_t n);
+};
+
+/* The versions this machine can run, best last; "portable" is always first. Features named in the
+ * environment variable LLMC_DISABLE_CPU_FEATURES count as missing (base/cpu.h). */
+int llmc_kernels_list(const struct llmc_kernels *out[4]);
+/* The best of them. */
+const struct llmc_kernels *llmc_kernels_best(void);
+
+#endif

@@ -1,0 +1,16 @@
+/* AdamW. Included by variant.c only. */
+
+static void adamw(const struct llmc_adamw *s, float *p, float *m, float *v, const float *g, size_t n)
+{
+    float decay = 1.0f - s->learning_rate * s->weight_decay;
+    float step = s->learning_rate / s->correction1;
+    float root = 1.0f / sqrtf(s->correction2);
+    float beta1 = s->beta1, beta2 = s->beta2, epsilon = s->epsilon, scale = s->gradient_scale;
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        float d = g[i] * scale;
+        m[i] = beta1 * m[i] + (1.0f - beta1) * d;
+        v[i] = beta2 * v[i] + (1.0f - beta2) * d * d;
+        p[i] = p[i] * decay - step * m[i] / (sqrtf(v[i]) * root + epsilon);
+    }
+}

@@ -1,0 +1,130 @@
+/* Conversions, sums, activation functions and dropout. Included by variant.c only. */
+
+static void widen(const void *in, enum llmc_number number, float *out, size_t n)
+{
+    size_t i = 0;
+    if (number == LLMC_F32) {
+        if (in != out)
+            memcpy(out, in, n * sizeof *out);
+        return;
+    }
+    const uint16_t *half = in;
+    if (number == LLMC_BF16) {
+#pragma omp simd
+        for (i = 0; i < n; i++)
+            out[i] = float_of_bits((uint32_t)half[i] << 16);
+        return;
+    }
+#ifdef __F16C__
+    for (; i + 8 <= n; i += 8)
+        _mm256_storeu_ps(out + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(half + i))));
+#endif
+    for (; i < n; i++)
+        out[i] = llmc_f32_from_f16(half[i]);
+}
+
+static void narrow(const float *in, enum llmc_number number, void *out, size_t n)
+{
+    size_t i = 0;
+    if (number == LLMC_F32) {
+        if (in != out)
+            memcpy(out, in, n * sizeof *in);
+        return;
+    }
+    uint16_t *half = out;
+    if (number == LLMC_BF16) {
+#pragma omp simd
+        for (i = 0; i < n; i++) {
+            uint32_t bits;
+            memcpy(&bits, in + i, sizeof bits);
+            uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+            half[i] = (uint16_t)((bits & 0x7fffffff) > 0x7f800000 ? (bits >> 16 | 0x40) : rounded);
+        }
+        return;
+    }
+#ifdef __F16C__
+    for (; i + 8 <= n; i += 8)
+        _mm_storeu_si128((__m128i *)(half + i), _mm256_cvtps_ph(_mm256_loadu_ps(in + i), _MM_FROUND_TO_NEAREST_INT));
+#endif
+    for (; i < n; i++)
+        half[i] = llmc_f16_from_f32(in[i]);
+}
+
+static void add(float *x, const float *y, size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        x[i] += y[i];
+}
+
+static double sum_squares(const float *x, size_t n)
+{
+    double sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (size_t i = 0; i < n; i++)
+        sum += (double)x[i] * (double)x[i];
+    return sum;
+}
+
+/* The cubic inside "gelu_new" (Hendrycks and Gimpel, 2016). */
+static inline float gelu_tanh_argument(float x)
+{
+    return 0.7978845608028654f * (x + 0.044715f * x * x * x);
+}
+
+static void activation(enum llmc_activation kind, float *x, size_t n)
+{
+    switch (kind) {
+    case LLMC_GELU:
+#pragma omp simd
+        for (size_t i = 0; i < n; i++) {
+            float density;
+            x[i] *= normal_cdf(x[i], &density);
+        }
+        break;
+    case LLMC_GELU_TANH:
+#pragma omp simd
+        for (size_t i = 0; i < n; i++)
+            x[i] *= 0.5f * (1.0f + tanh_fast(gelu_tanh_argument(x[i])));
+        break;
+    case LLMC_RELU:
+#pragma omp simd
+        for (size_t i = 0; i < n; i++)
+            x[i] = x[i] > 0 ? x[i] : 0;
+        break;
+    }
+}
+
+static void activation_backward(enum llmc_activation kind, const float *x, const float *dy, float *dx, size_t n)
+{
+    switch (kind) {
+    case LLMC_GELU:
+#pragma omp simd
+        for (size_t i = 0; i < n; i++) {
+            float density;
+            float cdf = normal_cdf(x[i], &density);
+            dx[i] = dy[i] * (cdf + x[i] * density);
+        }
+        break;
+    case LLMC_GELU_TANH:
+#pragma omp simd
+        for (size_t i = 0; i < n; i++) {
+            float t = tanh_fast(gelu_tanh_argument(x[i]));
+            float slope = 0.7978845608028654f * (1.0f + 3.0f * 0.044715f * x[i] * x[i]);
+            dx[i] = dy[i] * (0.5f * (1.0f + t) + 0.5f * x[i] * (1.0f - t * t) * slope);
+        }
+        break;
+    case LLMC_RELU:
+#pragma omp simd
+        for (size_t i = 0; i < n; i++)
+            dx[i] = x[i] > 0 ? dy[i] : 0;
+        break;
+    }
+}
+
+static void dropout(float *x, uint32_t key, uint32_t first, uint32_t threshold, float scale, size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        x[i] = llmc_random_u32(key, first + (uint32_t)i) < threshold ? 0 : x[i] * scale;
+}
