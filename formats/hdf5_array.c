@@ -105,6 +105,8 @@ llmc_status llmc_h5_write(struct llmc_h5 *file, const char *name, enum llmc_numb
     array = H5I_INVALID_HID;
     if (closed < 0)
         status = llmc_h5_error(file, LLMC_ERR_IO, name, "cannot write this array");
+    else
+        status = llmc_h5_check_disk(file, name);
 exit:
     llmc_h5_drop(array);
     llmc_h5_drop(list);

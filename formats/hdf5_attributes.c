@@ -44,6 +44,8 @@ static llmc_status write_attribute(struct llmc_h5 *file, const char *group, cons
                                       H5P_DEFAULT);
     if (attribute < 0 || H5Awrite(attribute, type, value) < 0)
         status = attribute_error(file, LLMC_ERR_IO, group, name, "cannot write");
+    else
+        status = llmc_h5_check_disk(file, group_name(group));
 exit:
     llmc_h5_drop(attribute);
     llmc_h5_drop(space);

@@ -32,9 +32,17 @@ static herr_t take_first(unsigned depth, const H5E_error2_t *entry, void *text)
 llmc_status llmc_h5_error(const struct llmc_h5 *file, llmc_status code, const char *object, const char *what)
 {
     char reason[200] = "";
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_first, reason);
+    if (file->disk_error)
+        snprintf(reason, sizeof reason, "%s", strerror(file->disk_error));
+    else
+        H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_first, reason);
     return llmc_error(code, "%s: %s%s%s%s%s%s", file->path, object, object[0] ? ": " : "", what,
                       reason[0] ? " (" : "", reason, reason[0] ? ")" : "");
+}
+
+llmc_status llmc_h5_check_disk(const struct llmc_h5 *file, const char *object)
+{
+    return file->disk_error ? llmc_h5_error(file, LLMC_ERR_IO, object, "cannot write") : LLMC_OK;
 }
 
 void llmc_h5_drop(hid_t id)
@@ -61,10 +69,11 @@ exit:
 
 /* Version 1.8 of the format has checksums on its metadata and attributes above
  * 64 KiB, and all readers know it. Closing the file closes what is open in it. */
-static hid_t access_list(void)
+static hid_t access_list(struct llmc_h5 *file)
 {
     hid_t list = H5Pcreate(H5P_FILE_ACCESS);
-    if (list >= 0 && (H5Pset_libver_bounds(list, H5F_LIBVER_V18, H5F_LIBVER_V18) < 0 ||
+    if (list >= 0 && (!llmc_h5_use_driver(list, &file->disk_error) ||
+                      H5Pset_libver_bounds(list, H5F_LIBVER_V18, H5F_LIBVER_V18) < 0 ||
                       H5Pset_fclose_degree(list, H5F_CLOSE_STRONG) < 0)) {
         H5Pclose(list);
         return H5I_INVALID_HID;
@@ -79,7 +88,7 @@ llmc_status llmc_h5_create(struct llmc_h5 **out, const char *path, uint64_t user
     LLMC_TRY(new_file(out, path));
     (*out)->writing = true;
     creation = H5Pcreate(H5P_FILE_CREATE);
-    access = access_list();
+    access = access_list(*out);
     if (creation < 0 || access < 0 || H5Pset_userblock(creation, user_block_nbytes) < 0 ||
         H5Pset_obj_track_times(creation, false) < 0) {
         status = llmc_h5_error(*out, LLMC_ERR_ARGUMENT, "", "cannot prepare the file");
@@ -107,7 +116,7 @@ llmc_status llmc_h5_open(struct llmc_h5 **out, const char *path)
     if (!S_ISREG(info.st_mode))
         LLMC_FAIL(LLMC_ERR_IO, "%s: not a regular file", path);
     (*out)->nbytes = (uint64_t)info.st_size;
-    access = access_list();
+    access = access_list(*out);
     (*out)->id = access < 0 ? H5I_INVALID_HID : H5Fopen(path, H5F_ACC_RDONLY, access);
     if ((*out)->id < 0)
         status = llmc_h5_error(*out, LLMC_ERR_FORMAT, "", "cannot open as an HDF5 file");
@@ -123,12 +132,10 @@ llmc_status llmc_h5_close(struct llmc_h5 **file)
     llmc_status status = LLMC_OK;
     if (!*file)
         return status;
-    if ((*file)->id >= 0) {
-        if ((*file)->writing && H5Fflush((*file)->id, H5F_SCOPE_LOCAL) < 0)
-            status = llmc_h5_error(*file, LLMC_ERR_IO, "", "cannot write");
-        if (H5Fclose((*file)->id) < 0 && status == LLMC_OK)
-            status = llmc_h5_error(*file, LLMC_ERR_IO, "", "cannot close");
-    }
+    if ((*file)->id >= 0 && H5Fclose((*file)->id) < 0)
+        status = llmc_h5_error(*file, LLMC_ERR_IO, "", "cannot close");
+    else if ((*file)->writing)
+        status = llmc_h5_check_disk(*file, "");
     free((*file)->path);
     free(*file);
     *file = NULL;
@@ -139,8 +146,11 @@ void llmc_h5_abandon(struct llmc_h5 **file)
 {
     if (!*file)
         return;
-    if ((*file)->id >= 0)
+    if ((*file)->id >= 0) {
+        if ((*file)->writing && !(*file)->disk_error)
+            (*file)->disk_error = EIO; /* nobody wants the rest: spare the disk */
         H5Fclose((*file)->id);
+    }
     free((*file)->path);
     free(*file);
     *file = NULL;

@@ -4,6 +4,15 @@
  * with the file's and the object's name, keeps libhdf5 from printing, and never
  * trusts a size in a file: what a caller expects is checked before memory is
  * asked for.
+ *
+ * The files are of HDF5's version 1.8: h5py, h5dump and others read them. Equal
+ * content written in equal order by one version of libhdf5 gives equal bytes.
+ * When reading, only what lies in the file itself is seen: external and soft
+ * links count as missing; arrays with data in other files, virtual arrays,
+ * filters other than shuffle and deflate and chunks above 1 MiB are refused.
+ *
+ * A file is used by the thread that opened it. Names are paths without a
+ * leading "/", at most 1,023 bytes; "" is the root.
  */
 #ifndef LLMC_FORMATS_HDF5_FILE_H
 #define LLMC_FORMATS_HDF5_FILE_H
@@ -20,10 +29,12 @@
 struct llmc_h5;
 
 /* Creates `path` (replacing an old file) with a user block of
- * `user_block_nbytes` (0, or a power of two from 512 up) in front. */
+ * `user_block_nbytes` (0, or a power of two from 512 up) of zeros in front.
+ * Errors: LLMC_ERR_IO, LLMC_ERR_ARGUMENT (user block), LLMC_ERR_MEMORY. */
 llmc_status llmc_h5_create(struct llmc_h5 **out, const char *path, uint64_t user_block_nbytes);
 
-/* Opens for reading. Errors: LLMC_ERR_IO (missing), LLMC_ERR_FORMAT (no HDF5 file). */
+/* Opens for reading. Errors: LLMC_ERR_IO (missing, not a regular file),
+ * LLMC_ERR_FORMAT (no HDF5 file, or cut short). */
 llmc_status llmc_h5_open(struct llmc_h5 **out, const char *path);
 
 /* Flushes, closes, frees and clears *file. A full disk is reported here at the
@@ -31,17 +42,21 @@ llmc_status llmc_h5_open(struct llmc_h5 **out, const char *path);
 llmc_status llmc_h5_close(struct llmc_h5 **file);
 
 /* Closes without caring for the result: the error path of both reader and
- * writer. Keeps this thread's error message. NULL inside ok. */
+ * writer; what a writer has not yet put on the disk is dropped. Keeps this thread's error message. NULL inside ok. */
 void llmc_h5_abandon(struct llmc_h5 **file);
 
 /* Writes a whole array, making the groups in its name ("encoder/layer.0/weight").
- * deflate 0: contiguous; 1..9: chunked (about 64 Ki numbers), shuffle + deflate. Empty arrays are
- * allowed. The data stay the caller's. */
+ * rank 0 is one number, shape may then be NULL. deflate 0: contiguous; 1..9:
+ * chunked (about 64 Ki numbers), shuffle + deflate. Empty arrays are allowed.
+ * The data stay the caller's. Errors: LLMC_ERR_IO (also a full disk, and a name
+ * that is taken), LLMC_ERR_ARGUMENT. */
 llmc_status llmc_h5_write(struct llmc_h5 *file, const char *name, enum llmc_number number, int rank,
                           const int64_t *shape, const void *data, int deflate);
 
-/* What an array is, without reading it. shape: [LLMC_H5_RANK_MAX].
- * Errors: LLMC_ERR_FORMAT (missing, or not of a format we write). */
+/* What an array is, without reading it. shape: [LLMC_H5_RANK_MAX]. Its bytes are
+ * at most 1,032 times those of the file (what deflate can reach), so a caller
+ * may allocate by the shape. Errors: LLMC_ERR_FORMAT (missing, more than that,
+ * or not of a format we write). */
 llmc_status llmc_h5_describe(struct llmc_h5 *file, const char *name, enum llmc_number *number, int *rank,
                              int64_t *shape);
 
@@ -55,12 +70,16 @@ bool llmc_h5_has(struct llmc_h5 *file, const char *name);
 /* Bytes that the array occupies in the file (after deflate). */
 llmc_status llmc_h5_stored_nbytes(struct llmc_h5 *file, const char *name, uint64_t *nbytes);
 
-/* The names of all arrays below `group` ("" is the root), sorted, as full names.
- * The caller frees each name and the list. Errors: LLMC_ERR_FORMAT above 100,000 arrays. */
+/* The names of all arrays below `group`, sorted, as full names. The caller frees
+ * each name and the list (NULL when there are none). Errors: LLMC_ERR_FORMAT
+ * (missing group, more than 100,000 arrays and groups, more than 32 levels). */
 llmc_status llmc_h5_list(struct llmc_h5 *file, const char *group, char ***names, size_t *count);
 
-/* Attributes of a group ("" is the root; writing makes the group). Text is UTF-8, at most 16 MiB.
- * read_text: the caller frees *text. Errors: LLMC_ERR_FORMAT (missing, wrong type). */
+/* Attributes of a group (writing makes it; an attribute is written once). Text is
+ * UTF-8, at most 16 MiB, stored with fixed length; integers are read from any
+ * integer type, doubles from any float type of at most 8 bytes. read_text: the
+ * caller frees *text. Errors: LLMC_ERR_FORMAT (missing, wrong type, text of
+ * variable length), LLMC_ERR_IO when writing. */
 llmc_status llmc_h5_write_text(struct llmc_h5 *file, const char *group, const char *name, const char *text);
 llmc_status llmc_h5_read_text(struct llmc_h5 *file, const char *group, const char *name, char **text);
 llmc_status llmc_h5_write_int(struct llmc_h5 *file, const char *group, const char *name, int64_t value);
@@ -68,8 +87,8 @@ llmc_status llmc_h5_read_int(struct llmc_h5 *file, const char *group, const char
 llmc_status llmc_h5_write_double(struct llmc_h5 *file, const char *group, const char *name, double value);
 llmc_status llmc_h5_read_double(struct llmc_h5 *file, const char *group, const char *name, double *value);
 
-/* A table of integer and float fields of a struct as attributes is what
- * checkpoints mostly need for the architecture: */
+/* The fields of the architecture as attributes of the root: integers named as
+ * the fields, "activation" (text), "norm_epsilon" (double). */
 struct llmc_architecture;
 llmc_status llmc_h5_write_architecture(struct llmc_h5 *file, const struct llmc_architecture *architecture);
 /* Also checks it (llmc_architecture_check). */

@@ -11,11 +11,20 @@ struct llmc_h5 {
     char *path;
     uint64_t nbytes; /* size when opened for reading; bounds every size that the file claims */
     bool writing;
+    int disk_error; /* errno of the first read or write that failed; 0 when none has */
 };
 
-/* Records "PATH: OBJECT: WHAT (reason from libhdf5's error stack)". To be
- * called directly after the failing call: the next one clears the stack. */
+/* Makes files opened with this access list go through the driver of
+ * hdf5_driver.c, which notes the first errno in *disk_error. */
+bool llmc_h5_use_driver(hid_t access, int *disk_error);
+
+/* Records "PATH: OBJECT: WHAT (REASON)", where the reason is the disk's error or
+ * the innermost of libhdf5's error stack. To be called directly after the
+ * failing call: the next one clears the stack. */
 llmc_status llmc_h5_error(const struct llmc_h5 *file, llmc_status code, const char *object, const char *what);
+
+/* LLMC_ERR_IO when the disk has failed since the file was opened. */
+llmc_status llmc_h5_check_disk(const struct llmc_h5 *file, const char *object);
 
 /* Closes a handle of any kind; H5I_INVALID_HID ok. */
 void llmc_h5_drop(hid_t id);
