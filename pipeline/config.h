@@ -1,7 +1,9 @@
 /*
- * The configuration of a run: one YAML file, one table row a key (config.c), and
- * what --set changed. Unknown keys, wrong types, values out of range and
+ * The configuration of a run: one YAML file, one table row a key
+ * (config_schema.c), and what --set changed. Unknown keys, wrong types, values out of range and
  * impossible combinations are refused with file, line, key and legal values.
+ * A relative folder is looked for in $LLMC_DATA when that is set, then in ./data
+ * (paths.h); the text stays as it was written.
  *
  *     name: sst2                   # the run's folder is RUNS/NAME
  *     seed: 1
@@ -60,9 +62,9 @@ struct llmc_stage_config {
     int line;                 /* in the config file, for messages */
 
     /* teacher, distill, qat, prune: training */
-    double epochs;            /* fractions allowed; > 0, <= 1000 */
+    double epochs;            /* fractions allowed; > 0, <= 1000; default 3, prune 2, qat 1 */
     int32_t batch_size;       /* texts a step; 1..4096, default 32 */
-    double learning_rate;     /* peak; > 0, <= 1 */
+    double learning_rate;     /* peak; > 0, <= 1; default 3e-5 for teacher, 1e-4 distill, 5e-5 prune and qat */
     double warmup;            /* fraction of the steps; 0..1, default 0.1 */
     double weight_decay;      /* default 0.01 */
     double clip_norm;         /* gradient clipping; 0 = off; default 1 */
@@ -80,7 +82,7 @@ struct llmc_stage_config {
     int32_t calibration_batches;   /* 1..10000, default 32 */
 
     /* prune */
-    double sparsity;               /* of the linear layers' weights at the end; 0..0.99 */
+    double sparsity;               /* of the linear layers' weights at the end; 0..0.99, default 0.5 */
     double ramp;                   /* fraction of the steps over which it rises; 0..1, default 0.5 */
 
     /* verify */
@@ -90,10 +92,10 @@ struct llmc_stage_config {
 struct llmc_config {
     char *path;               /* of the YAML file */
     char *name;
-    uint64_t seed;
+    uint64_t seed;            /* below 2^53, so that JSON readers keep it */
     int32_t threads;
     enum llmc_precision precision;
-    double checkpoint_seconds;
+    double checkpoint_seconds; /* 0 = after every step */
     struct {
         char *folder, *train, *dev, *text, *text_pair, *label;
         int32_t tokens_max;   /* 4..65536, default 128 */
@@ -102,7 +104,8 @@ struct llmc_config {
         char *folder;
     } teacher;
     struct {
-        int32_t layers, hidden, ffn, heads;
+        int32_t layers;       /* 1..128; required by a distill stage, 0 when it was not given */
+        int32_t hidden, ffn, heads; /* 0 = the teacher's */
         int32_t from_layers[LLMC_LAYERS_MAX];
         int32_t from_layers_count;
     } student;
