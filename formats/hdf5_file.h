@@ -75,6 +75,11 @@ llmc_status llmc_h5_stored_nbytes(struct llmc_h5 *file, const char *name, uint64
  * (missing group, more than 100,000 arrays and groups, more than 32 levels). */
 llmc_status llmc_h5_list(struct llmc_h5 *file, const char *group, char ***names, size_t *count);
 
+/* The short names of the groups directly inside `group`, sorted; none when `group` is not there. The
+ * caller frees each name and the list. Errors: LLMC_ERR_FORMAT above 100,000 entries, or when
+ * `group` holds anything but groups (arrays, links). */
+llmc_status llmc_h5_list_groups(struct llmc_h5 *file, const char *group, char ***names, size_t *count);
+
 /* Attributes of a group (writing makes it; an attribute is written once). Text is
  * UTF-8, at most 16 MiB, stored with fixed length; integers are read from any
  * integer type, doubles from any float type of at most 8 bytes. read_text: the
