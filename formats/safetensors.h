@@ -5,7 +5,8 @@
  *     rest     the tensors, row-major, little-endian; offsets count from here
  * A file is checked as a whole before the first tensor is read: header length,
  * JSON, shapes against byte counts (overflow included), offsets inside the file,
- * no overlaps, no holes.
+ * no overlaps, no holes. The file stays mapped until it is freed; it must not be
+ * cut short meanwhile (replace files by rename, as base/file.h does).
  */
 #ifndef LLMC_FORMATS_SAFETENSORS_H
 #define LLMC_FORMATS_SAFETENSORS_H
@@ -25,7 +26,8 @@ void llmc_safetensors_free(struct llmc_safetensors *file); /* NULL ok */
 
 bool llmc_safetensors_has(const struct llmc_safetensors *file, const char *name);
 
-/* shape of a tensor; rank at most 4. Errors: LLMC_ERR_FORMAT (missing). */
+/* shape of a tensor; entries from *rank on are zero. Errors: LLMC_ERR_FORMAT
+ * (missing, rank above 4). */
 llmc_status llmc_safetensors_shape(const struct llmc_safetensors *file, const char *name, int *rank,
                                    int64_t shape[4]);
 
