@@ -1,0 +1,51 @@
+/* Where the activations of a pass lie in memory. Inside model/ only. */
+#ifndef LLMC_MODEL_ACTIVATIONS_H
+#define LLMC_MODEL_ACTIVATIONS_H
+
+#include "model/bert.h"
+
+/* One layer's activations. */
+struct llmc_layer_activations {
+    struct llmc_matrix qkv;          /* [T, 3H] */
+    struct llmc_matrix context;      /* [T, H] of attention */
+    struct llmc_matrix middle_norm;  /* [T, H] normalised, behind attention */
+    struct llmc_matrix middle;       /* [T, H] input of the feed-forward part */
+    struct llmc_matrix before;       /* [T, F] before the activation function */
+    struct llmc_matrix after;        /* [T, F] */
+    struct llmc_matrix out_norm;     /* [T, H] normalised, behind the feed-forward part */
+    struct llmc_matrix out;          /* [T, H] output of the layer */
+    float *lse;                      /* [heads, T] */
+    float *middle_rstd, *out_rstd;   /* [T] */
+};
+
+/* What belongs to no layer. */
+struct llmc_common_activations {
+    struct llmc_matrix embedded_norm; /* [T, H] */
+    struct llmc_matrix embedded;      /* [T, H] input of layer 0 */
+    float *embedded_rstd;             /* [T] */
+    struct llmc_matrix fake;          /* [T, max(H, F)] a fake-quantised input */
+    struct llmc_matrix first;         /* [S, H] FP32: the [CLS] rows of the last layer */
+    struct llmc_matrix first_fake;    /* [S, H] FP32 */
+    struct llmc_matrix pooled;        /* [S, H] FP32, behind tanh and dropout */
+    struct llmc_matrix pooled_tanh;   /* [S, H] FP32 */
+    /* backward: */
+    struct llmc_matrix dsum, dbranch; /* [T, H] */
+    struct llmc_matrix dmiddle_sum;   /* [T, H] */
+    struct llmc_matrix dwide;         /* [T, max(3H, F)] */
+    struct llmc_matrix dinput;        /* [T, H] FP32: the gradient below the pooler */
+    struct llmc_matrix dpooled;       /* [S, H] FP32 */
+};
+
+/* Makes room for a batch. Errors: LLMC_ERR_MEMORY. */
+llmc_status llmc_activations_reserve(struct llmc_activations *activations, const struct llmc_architecture *architecture,
+                                     enum llmc_number number, const struct llmc_tokens *batch, bool keep);
+
+/* Views for this batch; `layer` without keep shares two blocks in turn. */
+struct llmc_layer_activations llmc_activations_layer(const struct llmc_activations *activations,
+                                                     const struct llmc_architecture *architecture,
+                                                     const struct llmc_tokens *batch, int32_t layer);
+struct llmc_common_activations llmc_activations_common(const struct llmc_activations *activations,
+                                                       const struct llmc_architecture *architecture,
+                                                       const struct llmc_tokens *batch);
+
+#endif

@@ -1,0 +1,223 @@
+#include "model/bert.h"
+
+#include "base/memory.h"
+#include "model/activations.h"
+#include "model/layer_weights.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Where the gradient of parameter `index` lies. */
+static float *gradient_at(const struct llmc_bert *model, const struct llmc_gradients *gradients, int32_t index)
+{
+    return gradients->dense + (model->parameters.table[index].offset - model->parameters.dense_begin);
+}
+
+/* A linear layer's backward: dweight += dy^T . quantised(x), and *product = the gradient of x. */
+static llmc_status linear_backward(struct llmc_bert *model, struct llmc_ops *ops, int32_t site,
+                                   const struct llmc_matrix *x, const struct llmc_matrix *fake,
+                                   const struct llmc_matrix *weight, const struct llmc_matrix *dy,
+                                   struct llmc_gradients *gradients, float *dweight, struct llmc_matrix *product)
+{
+    llmc_status status = LLMC_OK;
+    struct llmc_matrix input = llmc_linear_input(model, ops, site, x, fake);
+    LLMC_TRY(llmc_gemm_run(&ops->gemm, LLMC_GEMM_TN, dy, &input, product));
+    llmc_op_accumulate(ops, product, dweight);
+    LLMC_TRY(llmc_gemm_run(&ops->gemm, LLMC_GEMM_NN, dy, weight, product));
+    if (model->fake.inputs)
+        llmc_op_fake_input_backward(ops, &model->fake.inputs[site], x, product, &gradients->dscales[site]);
+exit:
+    return status;
+}
+
+/* Leaves the gradient of the last layer's output in common->dinput. */
+static llmc_status head_backward(struct llmc_bert *model, struct llmc_ops *ops, const struct llmc_pass *pass,
+                                 const struct llmc_common_activations *common, const float *dlogits,
+                                 struct llmc_gradients *gradients)
+{
+    const struct llmc_parameters *p = &model->parameters;
+    const struct llmc_architecture *a = &p->architecture;
+    int32_t sequences = pass->batch.sequences;
+    int32_t classifier_index = llmc_head_parameter(a, LLMC_CLASSIFIER_WEIGHT);
+    struct llmc_matrix dy = llmc_matrix((void *)dlogits, LLMC_F32, sequences, a->labels);
+    struct llmc_matrix classifier = llmc_matrix(llmc_parameter_values(p, classifier_index), LLMC_F32, a->labels, a->hidden);
+    struct llmc_matrix pooler = llmc_matrix(model->weights.pooler, LLMC_F32, a->hidden, a->hidden);
+    struct llmc_matrix product;
+    llmc_status status = LLMC_OK;
+
+    LLMC_TRY(llmc_gemm_run(&ops->gemm, LLMC_GEMM_TN, &dy, &common->pooled, &product));
+    llmc_op_accumulate(ops, &product, gradient_at(model, gradients, classifier_index));
+    llmc_op_sum_rows(ops, &dy, gradient_at(model, gradients, llmc_head_parameter(a, LLMC_CLASSIFIER_BIAS)));
+    LLMC_TRY(llmc_gemm_run(&ops->gemm, LLMC_GEMM_NN, &dy, &classifier, &product));
+    struct llmc_dropout dropout = llmc_pass_dropout(pass, a->layers, LLMC_DROPOUT_POOLED);
+    llmc_op_tanh_dropout_backward(ops, &product, &common->pooled_tanh, &dropout, &common->dpooled);
+    llmc_op_sum_rows(ops, &common->dpooled, gradient_at(model, gradients, llmc_head_parameter(a, LLMC_POOLER_BIAS)));
+    LLMC_TRY(linear_backward(model, ops, a->layers * LLMC_LAYER_SITES, &common->first, &common->first_fake, &pooler,
+                             &common->dpooled, gradients,
+                             gradient_at(model, gradients, llmc_head_parameter(a, LLMC_POOLER_WEIGHT)), &product));
+    llmc_op_place_rows(ops, &product, pass->batch.offsets, sequences, &common->dinput);
+exit:
+    return status;
+}
+
+/* *dy_product and *dy_residual (NULL data: none), whose sum is the gradient of the layer's output, become
+ * those of its input. */
+static llmc_status layer_backward(struct llmc_bert *model, struct llmc_ops *ops, const struct llmc_pass *pass,
+                                  int32_t layer, const struct llmc_matrix *x,
+                                  const struct llmc_common_activations *common,
+                                  const struct llmc_layer_activations *act, struct llmc_matrix *dy_product,
+                                  struct llmc_matrix *dy_residual, struct llmc_gradients *gradients)
+{
+    const struct llmc_parameters *p = &model->parameters;
+    const struct llmc_architecture *a = &p->architecture;
+    struct llmc_layer_weights w = llmc_layer_weights(model, layer);
+    struct llmc_sequences sequences = {pass->batch.sequences, pass->batch.offsets};
+    int32_t first = llmc_layer_parameter(layer, 0), site = layer * LLMC_LAYER_SITES;
+    bool drops = pass->dropout > 0;
+    enum llmc_number number = common->dwide.number;
+    struct llmc_matrix dbefore = llmc_matrix(common->dwide.data, number, x->rows, a->ffn);
+    struct llmc_matrix dqkv = llmc_matrix(common->dwide.data, number, x->rows, 3 * (int64_t)a->hidden);
+    struct llmc_matrix product, dbranch;
+    struct llmc_norm norm;
+    struct llmc_dropout dropout;
+    llmc_status status = LLMC_OK;
+#define GRADIENT(which) gradient_at(model, gradients, first + (which))
+
+    norm = llmc_norm_at(p, first + LLMC_OUTPUT_NORM_WEIGHT);
+    dropout = llmc_pass_dropout(pass, layer, LLMC_DROPOUT_OUTPUT);
+    dbranch = drops ? common->dbranch : common->dsum;
+    llmc_op_residual_norm_backward(ops, dy_product, dy_residual->data ? dy_residual : NULL, &act->out_norm,
+                                   act->out_rstd, &norm, &dropout, &common->dsum, &dbranch,
+                                   GRADIENT(LLMC_OUTPUT_NORM_WEIGHT), GRADIENT(LLMC_OUTPUT_NORM_BIAS),
+                                   GRADIENT(LLMC_OUTPUT_BIAS));
+    LLMC_TRY(linear_backward(model, ops, site + LLMC_SITE_OUTPUT, &act->after, &common->fake, &w.output, &dbranch,
+                             gradients, GRADIENT(LLMC_OUTPUT_WEIGHT), &product));
+    llmc_op_activation_backward(ops, &product, &act->before, a->activation, &dbefore,
+                                GRADIENT(LLMC_INTERMEDIATE_BIAS));
+    LLMC_TRY(linear_backward(model, ops, site + LLMC_SITE_INTERMEDIATE, &act->middle, &common->fake, &w.intermediate,
+                             &dbefore, gradients, GRADIENT(LLMC_INTERMEDIATE_WEIGHT), &product));
+
+    norm = llmc_norm_at(p, first + LLMC_ATTENTION_NORM_WEIGHT);
+    dropout = llmc_pass_dropout(pass, layer, LLMC_DROPOUT_ATTENTION_OUTPUT);
+    dbranch = drops ? common->dbranch : common->dmiddle_sum;
+    llmc_op_residual_norm_backward(ops, &product, &common->dsum, &act->middle_norm, act->middle_rstd, &norm, &dropout,
+                                   &common->dmiddle_sum, &dbranch, GRADIENT(LLMC_ATTENTION_NORM_WEIGHT),
+                                   GRADIENT(LLMC_ATTENTION_NORM_BIAS), GRADIENT(LLMC_ATTENTION_OUTPUT_BIAS));
+    LLMC_TRY(linear_backward(model, ops, site + LLMC_SITE_ATTENTION_OUTPUT, &act->context, &common->fake,
+                             &w.attention_output, &dbranch, gradients, GRADIENT(LLMC_ATTENTION_OUTPUT_WEIGHT),
+                             &product));
+    dropout = llmc_pass_dropout(pass, layer, LLMC_DROPOUT_ATTENTION);
+    llmc_op_attention_backward(ops, &act->qkv, &sequences, a->heads, &dropout, &act->context, act->lse, &product,
+                               &dqkv);
+    llmc_op_sum_rows(ops, &dqkv, GRADIENT(LLMC_QUERY_BIAS));
+    LLMC_TRY(linear_backward(model, ops, site + LLMC_SITE_QKV, x, &common->fake, &w.qkv, &dqkv, gradients,
+                             GRADIENT(LLMC_QUERY_WEIGHT), dy_product));
+    *dy_residual = common->dmiddle_sum;
+#undef GRADIENT
+exit:
+    return status;
+}
+
+static int by_key_then_place(const void *left, const void *right, void *context)
+{
+    const int32_t *keys = context;
+    int32_t a = *(const int32_t *)left, b = *(const int32_t *)right;
+    if (keys[a] != keys[b])
+        return keys[a] < keys[b] ? -1 : 1;
+    return a < b ? -1 : 1;
+}
+
+/* Groups tokens with equal keys: fills order, starts and rows (the keys, rising); returns the number of groups. */
+static int32_t group_tokens(struct llmc_gradients *g, int32_t tokens)
+{
+    int32_t groups = 0;
+    for (int32_t t = 0; t < tokens; t++)
+        g->order[t] = t;
+    qsort_r(g->order, (size_t)tokens, sizeof *g->order, by_key_then_place, g->keys);
+    for (int32_t i = 0; i < tokens; i++) {
+        if (i == 0 || g->keys[g->order[i]] != g->keys[g->order[i - 1]]) {
+            g->rows[groups] = g->keys[g->order[i]];
+            g->starts[groups++] = i;
+        }
+    }
+    g->starts[groups] = tokens;
+    return groups;
+}
+
+/* Adds the groups' sums to the rows of a dense embedding gradient. */
+static void add_groups(struct llmc_ops *ops, const struct llmc_matrix *dsum, struct llmc_gradients *g, float *dense)
+{
+    int32_t groups = group_tokens(g, (int32_t)dsum->rows);
+    llmc_op_sum_groups(ops, dsum, g->order, g->starts, groups, g->row_values);
+    for (int32_t i = 0; i < groups; i++)
+        ops->kernels->add(dense + (int64_t)g->rows[i] * dsum->cols, g->row_values + (int64_t)i * dsum->cols,
+                          (size_t)dsum->cols);
+}
+
+static llmc_status reserve_rows(struct llmc_gradients *g, int32_t tokens, int32_t hidden)
+{
+    llmc_status status = LLMC_OK;
+    if (tokens <= g->capacity)
+        return LLMC_OK;
+    int32_t capacity = tokens + tokens / 4;
+    free(g->rows), free(g->order), free(g->starts), free(g->keys), free(g->row_values);
+    g->rows = g->order = g->starts = g->keys = NULL;
+    g->row_values = NULL;
+    g->capacity = 0;
+    LLMC_TRY(llmc_alloc(&g->rows, (size_t)capacity, sizeof *g->rows));
+    LLMC_TRY(llmc_alloc(&g->order, (size_t)capacity, sizeof *g->order));
+    LLMC_TRY(llmc_alloc(&g->starts, (size_t)capacity + 1, sizeof *g->starts));
+    LLMC_TRY(llmc_alloc(&g->keys, (size_t)capacity, sizeof *g->keys));
+    LLMC_TRY(llmc_alloc(&g->row_values, (size_t)capacity * (size_t)hidden, sizeof *g->row_values));
+    g->capacity = capacity;
+exit:
+    return status;
+}
+
+static void embedding_backward(struct llmc_bert *model, struct llmc_ops *ops, const struct llmc_pass *pass,
+                               const struct llmc_common_activations *common, const struct llmc_matrix *dy_product,
+                               const struct llmc_matrix *dy_residual, struct llmc_gradients *g)
+{
+    const struct llmc_tokens *batch = &pass->batch;
+    struct llmc_norm norm = llmc_norm_at(&model->parameters, LLMC_EMBEDDING_NORM_WEIGHT);
+    struct llmc_dropout dropout =
+        llmc_pass_dropout(pass, model->parameters.architecture.layers, LLMC_DROPOUT_EMBEDDING);
+    llmc_op_embed_backward(ops, dy_product, dy_residual, &common->embedded_norm, common->embedded_rstd, &norm, &dropout,
+                           &common->dsum, gradient_at(model, g, LLMC_EMBEDDING_NORM_WEIGHT),
+                           gradient_at(model, g, LLMC_EMBEDDING_NORM_BIAS));
+    for (int32_t s = 0; s < batch->sequences; s++)
+        for (int32_t t = batch->offsets[s]; t < batch->offsets[s + 1]; t++)
+            g->keys[t] = t - batch->offsets[s];
+    add_groups(ops, &common->dsum, g, gradient_at(model, g, LLMC_POSITIONS));
+    for (int32_t t = 0; t < batch->tokens; t++)
+        g->keys[t] = batch->types[t];
+    add_groups(ops, &common->dsum, g, gradient_at(model, g, LLMC_TYPES));
+    memcpy(g->keys, batch->ids, (size_t)batch->tokens * sizeof *g->keys);
+    g->row_count = group_tokens(g, batch->tokens);
+    llmc_op_sum_groups(ops, &common->dsum, g->order, g->starts, g->row_count, g->row_values);
+}
+
+llmc_status llmc_bert_backward(struct llmc_bert *model, struct llmc_ops *ops, const struct llmc_pass *pass,
+                               struct llmc_activations *activations, const float *dlogits,
+                               struct llmc_gradients *gradients)
+{
+    const struct llmc_parameters *p = &model->parameters;
+    const struct llmc_architecture *a = &p->architecture;
+    struct llmc_common_activations common = llmc_activations_common(activations, a, &pass->batch);
+    llmc_status status = LLMC_OK;
+    LLMC_TRY(reserve_rows(gradients, pass->batch.tokens, a->hidden));
+    memset(gradients->dense, 0, (size_t)(p->total - p->dense_begin) * sizeof(float));
+    memset(gradients->dscales, 0, (size_t)llmc_site_count(a) * sizeof(double));
+    LLMC_TRY(head_backward(model, ops, pass, &common, dlogits, gradients));
+    struct llmc_matrix dy_product = common.dinput, dy_residual = {0};
+    for (int32_t layer = a->layers - 1; layer >= 0; layer--) {
+        struct llmc_layer_activations act = llmc_activations_layer(activations, a, &pass->batch, layer);
+        struct llmc_matrix x = common.embedded;
+        if (layer > 0)
+            x = llmc_activations_layer(activations, a, &pass->batch, layer - 1).out;
+        LLMC_TRY(layer_backward(model, ops, pass, layer, &x, &common, &act, &dy_product, &dy_residual, gradients));
+    }
+    embedding_backward(model, ops, pass, &common, &dy_product, &dy_residual, gradients);
+exit:
+    return status;
+}

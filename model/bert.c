@@ -1,0 +1,130 @@
+#include "model/bert.h"
+
+#include "base/memory.h"
+#include "model/layer_weights.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+llmc_status llmc_bert_init(struct llmc_bert *model, const struct llmc_architecture *architecture,
+                           enum llmc_number number)
+{
+    memset(model, 0, sizeof *model);
+    llmc_status status = LLMC_OK;
+    LLMC_TRY(llmc_parameters_init(&model->parameters, architecture));
+    LLMC_TRY(llmc_alloc(&model->weights.pooler, (size_t)architecture->hidden * (size_t)architecture->hidden,
+                        sizeof(float)));
+    LLMC_TRY(llmc_bert_set_number(model, number));
+exit:
+    if (status != LLMC_OK)
+        llmc_bert_release(model);
+    return status;
+}
+
+void llmc_bert_release(struct llmc_bert *model)
+{
+    llmc_parameters_release(&model->parameters);
+    free(model->weights.layers);
+    free(model->weights.pooler);
+    memset(model, 0, sizeof *model);
+}
+
+static int64_t layer_weight_count(const struct llmc_architecture *a)
+{
+    return 4 * (int64_t)a->hidden * a->hidden + 2 * (int64_t)a->hidden * a->ffn;
+}
+
+llmc_status llmc_bert_set_number(struct llmc_bert *model, enum llmc_number number)
+{
+    const struct llmc_architecture *a = &model->parameters.architecture;
+    if (model->weights.layers && model->weights.number == number)
+        return LLMC_OK;
+    free(model->weights.layers);
+    model->weights.number = number;
+    return llmc_alloc(&model->weights.layers, (size_t)(a->layers * layer_weight_count(a)), llmc_number_nbytes(number));
+}
+
+struct llmc_layer_weights llmc_layer_weights(const struct llmc_bert *model, int32_t layer)
+{
+    const struct llmc_architecture *a = &model->parameters.architecture;
+    enum llmc_number number = model->weights.number;
+    size_t nbytes = llmc_number_nbytes(number);
+    int64_t hidden = a->hidden, ffn = a->ffn;
+    char *base = (char *)model->weights.layers + (size_t)(layer * layer_weight_count(a)) * nbytes;
+    struct llmc_layer_weights w;
+    w.qkv = llmc_matrix(base, number, 3 * hidden, hidden);
+    w.attention_output = llmc_matrix(base + (size_t)(3 * hidden * hidden) * nbytes, number, hidden, hidden);
+    w.intermediate = llmc_matrix(base + (size_t)(4 * hidden * hidden) * nbytes, number, ffn, hidden);
+    w.output = llmc_matrix(base + (size_t)(4 * hidden * hidden + ffn * hidden) * nbytes, number, hidden, ffn);
+    return w;
+}
+
+void llmc_bert_prepare(struct llmc_bert *model, struct llmc_ops *ops)
+{
+    const struct llmc_parameters *p = &model->parameters;
+    const struct llmc_architecture *a = &p->architecture;
+    float limit = model->fake.weight_limit;
+    for (int32_t layer = 0; layer < a->layers; layer++) {
+        struct llmc_layer_weights w = llmc_layer_weights(model, layer);
+        llmc_op_cast_weight(ops, llmc_parameter_values(p, llmc_layer_parameter(layer, LLMC_QUERY_WEIGHT)), limit, &w.qkv);
+        llmc_op_cast_weight(ops, llmc_parameter_values(p, llmc_layer_parameter(layer, LLMC_ATTENTION_OUTPUT_WEIGHT)),
+                            limit, &w.attention_output);
+        llmc_op_cast_weight(ops, llmc_parameter_values(p, llmc_layer_parameter(layer, LLMC_INTERMEDIATE_WEIGHT)), limit,
+                            &w.intermediate);
+        llmc_op_cast_weight(ops, llmc_parameter_values(p, llmc_layer_parameter(layer, LLMC_OUTPUT_WEIGHT)), limit,
+                            &w.output);
+    }
+    struct llmc_matrix pooler = llmc_matrix(model->weights.pooler, LLMC_F32, a->hidden, a->hidden);
+    llmc_op_cast_weight(ops, llmc_parameter_values(p, llmc_head_parameter(a, LLMC_POOLER_WEIGHT)), limit, &pooler);
+}
+
+int32_t llmc_site_of_parameter(const struct llmc_architecture *a, int32_t index)
+{
+    static const int8_t sites[LLMC_LAYER_PARAMETERS] = {
+        [LLMC_QUERY_WEIGHT] = 1 + LLMC_SITE_QKV,
+        [LLMC_KEY_WEIGHT] = 1 + LLMC_SITE_QKV,
+        [LLMC_VALUE_WEIGHT] = 1 + LLMC_SITE_QKV,
+        [LLMC_ATTENTION_OUTPUT_WEIGHT] = 1 + LLMC_SITE_ATTENTION_OUTPUT,
+        [LLMC_INTERMEDIATE_WEIGHT] = 1 + LLMC_SITE_INTERMEDIATE,
+        [LLMC_OUTPUT_WEIGHT] = 1 + LLMC_SITE_OUTPUT,
+    };
+    if (index == llmc_head_parameter(a, LLMC_POOLER_WEIGHT))
+        return a->layers * LLMC_LAYER_SITES;
+    if (index < LLMC_FIRST_LAYER || index >= llmc_head_parameter(a, 0))
+        return -1;
+    int32_t layer = (index - LLMC_FIRST_LAYER) / LLMC_LAYER_PARAMETERS;
+    int32_t site = sites[(index - LLMC_FIRST_LAYER) % LLMC_LAYER_PARAMETERS] - 1;
+    return site < 0 ? -1 : layer * LLMC_LAYER_SITES + site;
+}
+
+double llmc_bert_macs(const struct llmc_architecture *a, double tokens, double tokens_squared)
+{
+    double hidden = a->hidden;
+    double linear = tokens * (double)layer_weight_count(a);
+    double attention = 2 * hidden * tokens_squared;
+    return a->layers * (linear + attention) + hidden * hidden + hidden * a->labels;
+}
+
+llmc_status llmc_gradients_init(struct llmc_gradients *gradients, const struct llmc_parameters *parameters)
+{
+    llmc_status status = LLMC_OK;
+    memset(gradients, 0, sizeof *gradients);
+    LLMC_TRY(llmc_alloc(&gradients->dense, (size_t)(parameters->total - parameters->dense_begin), sizeof(float)));
+    LLMC_TRY(llmc_alloc(&gradients->dscales, (size_t)llmc_site_count(&parameters->architecture), sizeof(double)));
+exit:
+    if (status != LLMC_OK)
+        llmc_gradients_release(gradients);
+    return status;
+}
+
+void llmc_gradients_release(struct llmc_gradients *gradients)
+{
+    free(gradients->dense);
+    free(gradients->rows);
+    free(gradients->row_values);
+    free(gradients->dscales);
+    free(gradients->order);
+    free(gradients->starts);
+    free(gradients->keys);
+    memset(gradients, 0, sizeof *gradients);
+}

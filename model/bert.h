@@ -1,0 +1,118 @@
+/*
+ * The BERT encoder with a classification head (Devlin et al., 2019; the
+ * arithmetic of Hugging Face's BertForSequenceClassification): forward and
+ * backward written out on packed batches.
+ *
+ * Letters: T tokens and S sequences of the batch, H hidden, F ffn, L labels.
+ */
+#ifndef LLMC_MODEL_BERT_H
+#define LLMC_MODEL_BERT_H
+
+#include "base/status.h"
+#include "model/parameters.h"
+#include "tensor/operations.h"
+
+#include <stdbool.h>
+
+/* A packed batch: sequence s has tokens offsets[s] .. offsets[s + 1] - 1, [CLS] first. Borrowed. */
+struct llmc_tokens {
+    int32_t sequences, tokens;
+    const int32_t *ids;     /* [T] */
+    const uint8_t *types;   /* [T] */
+    const int32_t *offsets; /* [S + 1] */
+};
+
+/* Inputs of linear layers that quantisation works on: four per layer, then the pooler's. */
+enum llmc_site { LLMC_SITE_QKV, LLMC_SITE_ATTENTION_OUTPUT, LLMC_SITE_INTERMEDIATE, LLMC_SITE_OUTPUT, LLMC_LAYER_SITES };
+static inline int32_t llmc_site_count(const struct llmc_architecture *architecture)
+{
+    return architecture->layers * LLMC_LAYER_SITES + 1;
+}
+/* The site that feeds the linear weight at `index` of the table, or -1. */
+int32_t llmc_site_of_parameter(const struct llmc_architecture *architecture, int32_t index);
+
+/* How the forward pass simulates integers; all zero or NULL: not at all. */
+struct llmc_fake_quantization {
+    float weight_limit;                 /* 127 for 8 bits: linear weights, one scale a row; 0: off */
+    float embedding_limit;              /* word and position embeddings, one scale a row; 0: off */
+    const struct llmc_quantizer *inputs; /* [llmc_site_count]; NULL: off */
+};
+
+struct llmc_range {
+    float min, max;
+};
+
+/* Compute copies of the linear weights in the number format of the operands, made anew
+ * whenever the master weights have changed. */
+struct llmc_bert_weights {
+    enum llmc_number number;
+    void *layers;  /* [layers][4 H H + 2 H F] in `number`: QKV, attention output, intermediate, output */
+    float *pooler; /* [H, H] */
+};
+
+struct llmc_bert {
+    struct llmc_parameters parameters;
+    struct llmc_fake_quantization fake;
+    struct llmc_bert_weights weights;
+};
+
+/* Makes a model with zeroed parameters and weights of number format `number`. */
+llmc_status llmc_bert_init(struct llmc_bert *model, const struct llmc_architecture *architecture,
+                           enum llmc_number number);
+void llmc_bert_release(struct llmc_bert *model);
+
+/* Changes the number format of the compute copies, which must then be prepared. */
+llmc_status llmc_bert_set_number(struct llmc_bert *model, enum llmc_number number);
+
+/* Writes the compute copies from the master weights. Call after every change of either. */
+void llmc_bert_prepare(struct llmc_bert *model, struct llmc_ops *ops);
+
+/* What forward leaves for backward; memory is reused from batch to batch. Zeroed is empty. */
+struct llmc_activations {
+    enum llmc_number number;
+    char *memory;
+    size_t memory_nbytes;
+    /* Per layer blocks inside `memory`; see activations.c. */
+    size_t layer_nbytes;
+    bool keep; /* whether backward follows: without it, layers share one block */
+};
+void llmc_activations_release(struct llmc_activations *activations);
+
+/* A pass over one batch. */
+struct llmc_pass {
+    struct llmc_tokens batch;
+    float dropout;         /* probability; 0 in evaluation */
+    uint64_t dropout_key;  /* differs from step to step */
+    bool keep;             /* backward follows */
+    struct llmc_range *observed; /* [llmc_site_count] widened by the inputs' ranges, or NULL */
+};
+
+/* logits [S, L]. The batch must respect the architecture (ids, types, lengths): checked, LLMC_ERR_DATA.
+ * Other errors: LLMC_ERR_MEMORY, LLMC_ERR_TORCH. */
+llmc_status llmc_bert_forward(struct llmc_bert *model, struct llmc_ops *ops, const struct llmc_pass *pass,
+                              struct llmc_activations *activations, float *logits);
+
+/* Gradients of a batch: dense ones in an arena with the parameters' offsets, and the word embedding's by
+ * the rows that the batch touches. */
+struct llmc_gradients {
+    float *dense;      /* [total - dense_begin] */
+    int32_t *rows;     /* [row_count] distinct word ids, rising */
+    float *row_values; /* [row_count, H] */
+    int32_t row_count;
+    double *dscales;   /* [llmc_site_count] gradients of the input scales */
+    int32_t *order, *starts, *keys; /* scratch: tokens grouped by an embedding's row */
+    int32_t capacity;  /* tokens that the arrays have room for */
+};
+llmc_status llmc_gradients_init(struct llmc_gradients *gradients, const struct llmc_parameters *parameters);
+void llmc_gradients_release(struct llmc_gradients *gradients);
+
+/* Overwrites `gradients` with those of sum(dlogits * logits); dlogits [S, L]. `pass` and `activations` are
+ * those of the forward pass just before, with keep set. Errors: LLMC_ERR_MEMORY, LLMC_ERR_TORCH. */
+llmc_status llmc_bert_backward(struct llmc_bert *model, struct llmc_ops *ops, const struct llmc_pass *pass,
+                               struct llmc_activations *activations, const float *dlogits,
+                               struct llmc_gradients *gradients);
+
+/* Multiply-adds of one text of `tokens` tokens: linear layers, attention, head. */
+double llmc_bert_macs(const struct llmc_architecture *architecture, double tokens, double tokens_squared);
+
+#endif

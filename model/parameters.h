@@ -1,0 +1,90 @@
+/*
+ * The parameters of a BERT classifier: one flat arena of FP32 numbers (the master
+ * weights) with a table of names, shapes and offsets. Gradients and optimiser
+ * state use the same offsets, so saving, clipping and AdamW are loops.
+ *
+ * The word embedding comes first: its gradient is kept by rows (gradients.h), and
+ * everything behind `dense_begin` is one block. Query, key and value of a layer
+ * lie side by side, so that [Q; K; V] is one matrix [3H, H] and one bias [3H].
+ */
+#ifndef LLMC_MODEL_PARAMETERS_H
+#define LLMC_MODEL_PARAMETERS_H
+
+#include "base/architecture.h"
+#include "base/status.h"
+
+#include <stdint.h>
+
+enum llmc_parameter_kind {
+    LLMC_PARAMETER_EMBEDDING,
+    LLMC_PARAMETER_LINEAR,     /* weight of a linear layer inside the encoder, and the pooler's */
+    LLMC_PARAMETER_CLASSIFIER, /* weight of the last layer: small, stays in FP32 */
+    LLMC_PARAMETER_VECTOR,     /* biases and layer norms: no weight decay */
+};
+
+struct llmc_parameter {
+    char name[96]; /* as in Hugging Face's state dict of BertForSequenceClassification */
+    enum llmc_parameter_kind kind;
+    int64_t offset;
+    int64_t rows, cols; /* vectors: 1 row */
+};
+
+/* Places of parameters in the table. */
+enum {
+    LLMC_WORDS,
+    LLMC_POSITIONS,
+    LLMC_TYPES,
+    LLMC_EMBEDDING_NORM_WEIGHT,
+    LLMC_EMBEDDING_NORM_BIAS,
+    LLMC_FIRST_LAYER, /* layer l starts at LLMC_FIRST_LAYER + l * LLMC_LAYER_PARAMETERS */
+};
+enum {
+    LLMC_QUERY_WEIGHT,
+    LLMC_KEY_WEIGHT,
+    LLMC_VALUE_WEIGHT,
+    LLMC_QUERY_BIAS,
+    LLMC_KEY_BIAS,
+    LLMC_VALUE_BIAS,
+    LLMC_ATTENTION_OUTPUT_WEIGHT,
+    LLMC_ATTENTION_OUTPUT_BIAS,
+    LLMC_ATTENTION_NORM_WEIGHT,
+    LLMC_ATTENTION_NORM_BIAS,
+    LLMC_INTERMEDIATE_WEIGHT,
+    LLMC_INTERMEDIATE_BIAS,
+    LLMC_OUTPUT_WEIGHT,
+    LLMC_OUTPUT_BIAS,
+    LLMC_OUTPUT_NORM_WEIGHT,
+    LLMC_OUTPUT_NORM_BIAS,
+    LLMC_LAYER_PARAMETERS,
+};
+/* Behind the last layer. */
+enum { LLMC_POOLER_WEIGHT, LLMC_POOLER_BIAS, LLMC_CLASSIFIER_WEIGHT, LLMC_CLASSIFIER_BIAS, LLMC_HEAD_PARAMETERS };
+
+struct llmc_parameters {
+    struct llmc_architecture architecture;
+    struct llmc_parameter *table;
+    int32_t count;
+    int64_t dense_begin; /* first number behind the word embedding */
+    int64_t total;       /* numbers in the arena, a few of padding included */
+    float *values;       /* [total] */
+};
+
+/* Makes the table and a zeroed arena. Errors: LLMC_ERR_FORMAT (architecture), LLMC_ERR_MEMORY. */
+llmc_status llmc_parameters_init(struct llmc_parameters *parameters, const struct llmc_architecture *architecture);
+void llmc_parameters_release(struct llmc_parameters *parameters);
+
+/* Index in the table of parameter `which` of layer `layer`; of the head. */
+int32_t llmc_layer_parameter(int32_t layer, int32_t which);
+int32_t llmc_head_parameter(const struct llmc_architecture *architecture, int32_t which);
+
+/* The numbers of parameter `index`. */
+float *llmc_parameter_values(const struct llmc_parameters *parameters, int32_t index);
+
+/* Random values as BERT starts (Devlin et al., 2019): matrices normal with standard deviation 0.02, norm
+ * weights 1, biases 0. The same seed gives the same numbers. Initialises only parameter `index`. */
+void llmc_parameter_randomize(struct llmc_parameters *parameters, int32_t index, uint64_t seed);
+
+/* Numbers in the model without padding, and how many of them are not zero. */
+int64_t llmc_parameters_count(const struct llmc_parameters *parameters, int64_t *nonzero);
+
+#endif

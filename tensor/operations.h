@@ -1,0 +1,173 @@
+/*
+ * Operations of a transformer on packed batches: kernels (kernels.h) spread over
+ * threads, fused with what stands before and after each product. Matrices may be
+ * F32, F16 or BF16 in memory; arithmetic is FP32.
+ *
+ * Every sum over rows (bias and norm gradients) is taken in parts, one per
+ * thread, that are added in the order of the threads: equal thread counts give
+ * equal bits.
+ *
+ * Letters: T tokens of the batch, H hidden, F ffn, N any width. `d` marks a
+ * gradient. `product` is what llmc_gemm_run left.
+ */
+#ifndef LLMC_TENSOR_OPERATIONS_H
+#define LLMC_TENSOR_OPERATIONS_H
+
+#include "base/architecture.h"
+#include "base/status.h"
+#include "tensor/gemm.h"
+#include "tensor/kernels.h"
+#include "tensor/matrix.h"
+
+#include <stdbool.h>
+
+/* What operations work with: kernels, product scratch, per-thread scratch. */
+struct llmc_ops {
+    const struct llmc_kernels *kernels;
+    struct llmc_gemm gemm;
+    int threads;
+    float *scratch;      /* [threads, scratch_width] */
+    size_t scratch_width;
+    float *partials;     /* [threads, partial_width] */
+    size_t partial_width;
+};
+
+#define LLMC_THREADS_MAX 256
+
+/* threads 1 to LLMC_THREADS_MAX: the calling thread's OpenMP team for our kernels and LibTorch's. */
+llmc_status llmc_ops_init(struct llmc_ops *ops, int threads);
+void llmc_ops_release(struct llmc_ops *ops);
+
+/* Makes room for rows of up to `width` numbers and sequences of up to `length`
+ * tokens with heads of `head` numbers. Call it before the operations below,
+ * which then cannot fail. Errors: LLMC_ERR_MEMORY. */
+llmc_status llmc_ops_reserve(struct llmc_ops *ops, int64_t width, int32_t length, int32_t head);
+
+/* Dropout of one place in the network; threshold 0: none. */
+struct llmc_dropout {
+    uint32_t key;
+    uint32_t threshold; /* p * 2^32 */
+    float scale;        /* 1 / (1 - p) */
+};
+
+struct llmc_norm {
+    const float *weight, *bias; /* [H] */
+    float epsilon;
+};
+
+/* out = product + bias;  bias [N] may be NULL. */
+void llmc_op_bias(struct llmc_ops *ops, const struct llmc_matrix *product, const float *bias,
+                  const struct llmc_matrix *out);
+
+/* before = product + bias; after = activation(before). */
+void llmc_op_bias_activation(struct llmc_ops *ops, const struct llmc_matrix *product, const float *bias,
+                             enum llmc_activation kind, const struct llmc_matrix *before,
+                             const struct llmc_matrix *after);
+
+/* y = norm(dropout(product + bias) + residual); normalised and rstd [T] are kept for backward. */
+void llmc_op_residual_norm(struct llmc_ops *ops, const struct llmc_matrix *product, const float *bias,
+                           const struct llmc_dropout *dropout, const struct llmc_matrix *residual,
+                           const struct llmc_norm *norm, const struct llmc_matrix *normalised, float *rstd,
+                           const struct llmc_matrix *y);
+
+/* The backward of llmc_op_residual_norm. Its input gradient is dy_product + dy_residual (the second may be
+ * NULL). dsum = gradient of the residual; dbranch = dropout'(dsum), the gradient of product + bias, may be the
+ * same matrix as dsum when there is no dropout. dweight, dbias [H] and dbranch_bias [H] are added to;
+ * dbranch_bias may be NULL. */
+void llmc_op_residual_norm_backward(struct llmc_ops *ops, const struct llmc_matrix *dy_product,
+                                    const struct llmc_matrix *dy_residual, const struct llmc_matrix *normalised,
+                                    const float *rstd, const struct llmc_norm *norm,
+                                    const struct llmc_dropout *dropout, const struct llmc_matrix *dsum,
+                                    const struct llmc_matrix *dbranch, float *dweight, float *dbias,
+                                    float *dbranch_bias);
+
+/* dbefore = product * activation'(before); dbias [F] is added to. */
+void llmc_op_activation_backward(struct llmc_ops *ops, const struct llmc_matrix *product,
+                                 const struct llmc_matrix *before, enum llmc_activation kind,
+                                 const struct llmc_matrix *dbefore, float *dbias);
+
+/* gradient [rows, cols] (FP32) += product */
+void llmc_op_accumulate(struct llmc_ops *ops, const struct llmc_matrix *product, float *gradient);
+
+/* sum [cols] += the rows of x. */
+void llmc_op_sum_rows(struct llmc_ops *ops, const struct llmc_matrix *x, float *sum);
+
+/* The sequences of a batch: sequence s has tokens offsets[s] .. offsets[s + 1] - 1. */
+struct llmc_sequences {
+    int32_t count;
+    const int32_t *offsets; /* [count + 1] */
+};
+
+/* qkv [T, 3H], queries, keys, values side by side -> context [T, H]; lse [heads, T]. */
+void llmc_op_attention(struct llmc_ops *ops, const struct llmc_matrix *qkv, const struct llmc_sequences *sequences,
+                       int32_t heads, const struct llmc_dropout *dropout, const struct llmc_matrix *context,
+                       float *lse);
+
+/* dqkv is overwritten; dcontext [T, H] is a product. */
+void llmc_op_attention_backward(struct llmc_ops *ops, const struct llmc_matrix *qkv,
+                                const struct llmc_sequences *sequences, int32_t heads,
+                                const struct llmc_dropout *dropout, const struct llmc_matrix *context,
+                                const float *lse, const struct llmc_matrix *dcontext,
+                                const struct llmc_matrix *dqkv);
+
+/* Embedding tables, FP32: words [V, H], positions [P, H], types [Y, H]. integer_limit > 0: rows of words
+ * and positions are fake-quantised to integers in [-integer_limit, integer_limit], one scale a row. */
+struct llmc_embeddings {
+    const float *words, *positions, *types;
+    float integer_limit;
+};
+
+/* y = dropout(norm(words[ids] + positions[place in the sequence] + types[types])) */
+void llmc_op_embed(struct llmc_ops *ops, const struct llmc_embeddings *tables, const int32_t *ids,
+                   const uint8_t *types, const struct llmc_sequences *sequences, const struct llmc_norm *norm,
+                   const struct llmc_dropout *dropout, const struct llmc_matrix *normalised, float *rstd,
+                   const struct llmc_matrix *y);
+
+/* The backward of llmc_op_embed down to the sum of the three rows: dsum [T, H]. The gradient of y is
+ * dy_product + dy_residual. dweight, dbias [H] of the norm are added to. */
+void llmc_op_embed_backward(struct llmc_ops *ops, const struct llmc_matrix *dy_product,
+                            const struct llmc_matrix *dy_residual, const struct llmc_matrix *normalised,
+                            const float *rstd, const struct llmc_norm *norm, const struct llmc_dropout *dropout,
+                            const struct llmc_matrix *dsum, float *dweight, float *dbias);
+
+/* out [groups, N] = for each group the sum of the rows order[starts[g]] .. order[starts[g + 1] - 1] of x, in
+ * that order. */
+void llmc_op_sum_groups(struct llmc_ops *ops, const struct llmc_matrix *x, const int32_t *order,
+                        const int32_t *starts, int32_t groups, float *out);
+
+/* Rows of x picked by index: out [count, N] (FP32). */
+void llmc_op_pick_rows(struct llmc_ops *ops, const struct llmc_matrix *x, const int32_t *rows, int32_t count,
+                       float *out);
+
+/* out [T, N] (FP32) = zeros, with row i of `rows` at row places[i]. */
+void llmc_op_place_rows(struct llmc_ops *ops, const struct llmc_matrix *rows, const int32_t *places, int32_t count,
+                        const struct llmc_matrix *out);
+
+/* x = tanh(x); y = dropout(x). All FP32 [S, H]. And backward from the gradient of y. */
+void llmc_op_tanh_dropout(struct llmc_ops *ops, const struct llmc_matrix *x, const struct llmc_dropout *dropout,
+                          const struct llmc_matrix *y);
+void llmc_op_tanh_dropout_backward(struct llmc_ops *ops, const struct llmc_matrix *product,
+                                   const struct llmc_matrix *tanh_values, const struct llmc_dropout *dropout,
+                                   const struct llmc_matrix *dx);
+
+/* Fake quantisation of a linear layer's input (kernels.h): y = fake(x). */
+void llmc_op_fake_input(struct llmc_ops *ops, const struct llmc_quantizer *quantizer, const struct llmc_matrix *x,
+                        const struct llmc_matrix *y);
+/* product (the gradient of y) becomes the gradient of x, in place; *dscale += the gradient of the scale. */
+void llmc_op_fake_input_backward(struct llmc_ops *ops, const struct llmc_quantizer *quantizer,
+                                 const struct llmc_matrix *x, const struct llmc_matrix *product, double *dscale);
+/* Widens [*min, *max] by the numbers in x. */
+void llmc_op_min_max(struct llmc_ops *ops, const struct llmc_matrix *x, float *min, float *max);
+
+/* The compute copy of a weight: out = weight [rows, cols] in out's number format; integer_limit > 0: fake
+ * quantised first, one scale a row, scale = absmax / integer_limit. */
+void llmc_op_cast_weight(struct llmc_ops *ops, const float *weight, float integer_limit,
+                         const struct llmc_matrix *out);
+
+/* The sum of squares of n numbers, for clipping; inf or NaN where one is. */
+double llmc_op_sum_squares(struct llmc_ops *ops, const float *x, int64_t n);
+
+void llmc_op_adamw(struct llmc_ops *ops, const struct llmc_adamw *settings, float *p, float *m, float *v,
+                   const float *g, int64_t n);
+
+#endif

@@ -1,0 +1,23 @@
+/* How operations divide rows and scratch memory among threads. Inside tensor/ only. */
+#ifndef LLMC_TENSOR_OPERATIONS_INTERNAL_H
+#define LLMC_TENSOR_OPERATIONS_INTERNAL_H
+
+#include "tensor/operations.h"
+
+enum { SCRATCH_ROWS = 4, PARTIAL_ROWS = 3, ATTENTION_PARTS = 8 };
+
+/* One thread's share inside a parallel region: rows [begin, end), scratch rows of `width` numbers, and
+ * partial sums of `width` numbers (llmc_clear_partials before, llmc_add_partials after the region). */
+struct worker {
+    int thread;
+    int64_t begin, end;
+    float *row[SCRATCH_ROWS];
+    float *partial[PARTIAL_ROWS];
+};
+
+struct worker llmc_worker(struct llmc_ops *ops, int64_t rows, int64_t width);
+void llmc_clear_partials(struct llmc_ops *ops);
+/* sum [width] += partial sum number `partial` of every thread, in the order of the threads. */
+void llmc_add_partials(struct llmc_ops *ops, int partial, int64_t width, float *sum);
+
+#endif

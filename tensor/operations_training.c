@@ -1,0 +1,111 @@
+#include "tensor/operations_internal.h"
+
+void llmc_op_fake_input(struct llmc_ops *ops, const struct llmc_quantizer *quantizer, const struct llmc_matrix *x,
+                        const struct llmc_matrix *y)
+{
+    const struct llmc_kernels *k = ops->kernels;
+    size_t n = (size_t)x->cols;
+#pragma omp parallel
+    {
+        struct worker w = llmc_worker(ops, x->rows, x->cols);
+        for (int64_t t = w.begin; t < w.end; t++) {
+            k->widen(llmc_matrix_row(x, t), x->number, w.row[0], n);
+            k->fake_input(quantizer, w.row[0], w.row[0], n);
+            k->narrow(w.row[0], y->number, llmc_matrix_row(y, t), n);
+        }
+    }
+}
+
+void llmc_op_fake_input_backward(struct llmc_ops *ops, const struct llmc_quantizer *quantizer,
+                                 const struct llmc_matrix *x, const struct llmc_matrix *product, double *dscale)
+{
+    const struct llmc_kernels *k = ops->kernels;
+    size_t n = (size_t)x->cols;
+    double sums[LLMC_THREADS_MAX] = {0};
+#pragma omp parallel
+    {
+        struct worker w = llmc_worker(ops, x->rows, x->cols);
+        double sum = 0;
+        for (int64_t t = w.begin; t < w.end; t++) {
+            k->widen(llmc_matrix_row(x, t), x->number, w.row[0], n);
+            k->widen(llmc_matrix_row(product, t), product->number, w.row[1], n);
+            sum += k->fake_input_backward(quantizer, w.row[0], w.row[1], w.row[1], n);
+            k->narrow(w.row[1], product->number, llmc_matrix_row(product, t), n);
+        }
+        sums[w.thread] = sum;
+    }
+    for (int thread = 0; thread < ops->threads; thread++)
+        *dscale += sums[thread];
+}
+
+void llmc_op_min_max(struct llmc_ops *ops, const struct llmc_matrix *x, float *min, float *max)
+{
+    const struct llmc_kernels *k = ops->kernels;
+    size_t n = (size_t)x->cols;
+    float low = *min, high = *max;
+#pragma omp parallel reduction(min : low) reduction(max : high)
+    {
+        struct worker w = llmc_worker(ops, x->rows, x->cols);
+        for (int64_t t = w.begin; t < w.end; t++) {
+            k->widen(llmc_matrix_row(x, t), x->number, w.row[0], n);
+            k->min_max(w.row[0], &low, &high, n);
+        }
+    }
+    *min = low;
+    *max = high;
+}
+
+void llmc_op_cast_weight(struct llmc_ops *ops, const float *weight, float integer_limit,
+                         const struct llmc_matrix *out)
+{
+    const struct llmc_kernels *k = ops->kernels;
+    size_t n = (size_t)out->cols;
+#pragma omp parallel
+    {
+        struct worker w = llmc_worker(ops, out->rows, out->cols);
+        for (int64_t row = w.begin; row < w.end; row++) {
+            const float *values = weight + row * out->cols;
+            float scale = integer_limit > 0 ? k->absmax(values, n) / integer_limit : 0;
+            if (scale > 0) {
+                k->fake_weight(values, scale, integer_limit, w.row[0], n);
+                values = w.row[0];
+            }
+            k->narrow(values, out->number, llmc_matrix_row(out, row), n);
+        }
+    }
+}
+
+/* Flat arrays are divided in blocks of this size, so that every thread count cuts at aligned places. */
+enum { FLAT = 4096 };
+
+double llmc_op_sum_squares(struct llmc_ops *ops, const float *x, int64_t n)
+{
+    int64_t blocks = (n + FLAT - 1) / FLAT;
+    double total = 0;
+    double sums[LLMC_THREADS_MAX] = {0};
+#pragma omp parallel
+    {
+        struct worker w = llmc_worker(ops, blocks, 1);
+        double sum = 0;
+        for (int64_t block = w.begin; block < w.end; block++) {
+            int64_t first = block * FLAT;
+            sum += ops->kernels->sum_squares(x + first, (size_t)(n - first < FLAT ? n - first : FLAT));
+        }
+        sums[w.thread] = sum;
+    }
+    for (int thread = 0; thread < ops->threads; thread++)
+        total += sums[thread];
+    return total;
+}
+
+void llmc_op_adamw(struct llmc_ops *ops, const struct llmc_adamw *settings, float *p, float *m, float *v,
+                   const float *g, int64_t n)
+{
+    int64_t blocks = (n + FLAT - 1) / FLAT;
+#pragma omp parallel for schedule(static)
+    for (int64_t block = 0; block < blocks; block++) {
+        int64_t first = block * FLAT;
+        ops->kernels->adamw(settings, p + first, m + first, v + first, g + first,
+                            (size_t)(n - first < FLAT ? n - first : FLAT));
+    }
+}
