@@ -127,6 +127,7 @@ void llmc_parameters_release(struct llmc_parameters *p)
 {
     free(p->table);
     free(p->values);
+    free(p->mask);
     memset(p, 0, sizeof *p);
 }
 
@@ -152,6 +153,30 @@ void llmc_parameter_randomize(struct llmc_parameters *p, int32_t index, uint64_t
         double angle = 6.283185307179586 * llmc_random_uniform(key, 2 * (uint64_t)i + 1);
         values[i] = (float)(0.02 * radius * cos(angle));
     }
+}
+
+llmc_status llmc_parameters_make_mask(struct llmc_parameters *p)
+{
+    size_t count = (size_t)(p->total - p->dense_begin);
+    if (p->mask)
+        return LLMC_OK;
+    llmc_status status = llmc_alloc(&p->mask, count, 1);
+    if (status == LLMC_OK)
+        memset(p->mask, 1, count);
+    return status;
+}
+
+void llmc_parameter_apply_mask(struct llmc_parameters *p, int32_t index)
+{
+    const struct llmc_parameter *parameter = &p->table[index];
+    int64_t count = parameter->rows * parameter->cols;
+    if (!p->mask || parameter->kind != LLMC_PARAMETER_LINEAR)
+        return;
+    float *values = llmc_parameter_values(p, index);
+    const uint8_t *mask = p->mask + (parameter->offset - p->dense_begin);
+#pragma omp parallel for simd schedule(static)
+    for (int64_t i = 0; i < count; i++)
+        values[i] = mask[i] ? values[i] : 0;
 }
 
 int64_t llmc_parameters_count(const struct llmc_parameters *p, int64_t *nonzero)

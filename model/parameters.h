@@ -67,6 +67,7 @@ struct llmc_parameters {
     int64_t dense_begin; /* first number behind the word embedding */
     int64_t total;       /* numbers in the arena, a few of padding included */
     float *values;       /* [total] */
+    uint8_t *mask;       /* [total - dense_begin] 0: pruned, stays zero; 1: kept. NULL: nothing is pruned */
 };
 
 /* Makes the table and a zeroed arena. Errors: LLMC_ERR_FORMAT (architecture), LLMC_ERR_MEMORY. */
@@ -83,6 +84,12 @@ float *llmc_parameter_values(const struct llmc_parameters *parameters, int32_t i
 /* Random values as BERT starts (Devlin et al., 2019): matrices normal with standard deviation 0.02, norm
  * weights 1, biases 0. The same seed gives the same numbers. Initialises only parameter `index`. */
 void llmc_parameter_randomize(struct llmc_parameters *parameters, int32_t index, uint64_t seed);
+
+/* Makes the mask, all kept, where there is none yet. Errors: LLMC_ERR_MEMORY. */
+llmc_status llmc_parameters_make_mask(struct llmc_parameters *parameters);
+
+/* Sets pruned weights of parameter `index` to zero; nothing without a mask. */
+void llmc_parameter_apply_mask(struct llmc_parameters *parameters, int32_t index);
 
 /* Numbers in the model without padding, and how many of them are not zero. */
 int64_t llmc_parameters_count(const struct llmc_parameters *parameters, int64_t *nonzero);

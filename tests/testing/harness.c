@@ -1,0 +1,159 @@
+#include "tests/testing/harness.h"
+
+#include "distill/loss.h"
+#include "model/bert.h"
+#include "train/loss.h"
+#include "train/optimizer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SITES_MAX = 1024, LABELS_MAX = 64 };
+
+struct harness {
+    struct llmc_ops ops;
+    struct llmc_bert model;
+    struct llmc_activations activations;
+    struct llmc_gradients gradients;
+    struct llmc_optimizer optimizer;
+    struct llmc_pass pass;
+    struct llmc_quantizer quantizers[SITES_MAX];
+};
+
+static int result(llmc_status status)
+{
+    return status == LLMC_OK ? 0 : -1;
+}
+
+const char *harness_error(void)
+{
+    return llmc_error_message();
+}
+
+int harness_create(struct harness **out, const int32_t a[9], float norm_epsilon, int number, int threads)
+{
+    struct llmc_architecture architecture = {a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7],
+                                             (enum llmc_activation)a[8], norm_epsilon};
+    llmc_status status = LLMC_OK;
+    struct harness *h = calloc(1, sizeof *h);
+    LLMC_TRY(llmc_ops_init(&h->ops, threads));
+    LLMC_TRY(llmc_bert_init(&h->model, &architecture, (enum llmc_number)number));
+    LLMC_TRY(llmc_gradients_init(&h->gradients, &h->model.parameters));
+    *out = h;
+exit:
+    return result(status);
+}
+
+void harness_free(struct harness *h)
+{
+    llmc_ops_release(&h->ops);
+    llmc_bert_release(&h->model);
+    llmc_activations_release(&h->activations);
+    llmc_gradients_release(&h->gradients);
+    llmc_optimizer_release(&h->optimizer);
+    free(h);
+}
+
+int harness_parameter(struct harness *h, int index, char name[96], int64_t *offset, int64_t *rows, int64_t *cols)
+{
+    if (index >= h->model.parameters.count)
+        return -1;
+    const struct llmc_parameter *p = &h->model.parameters.table[index];
+    snprintf(name, 96, "%s", p->name);
+    *offset = p->offset;
+    *rows = p->rows;
+    *cols = p->cols;
+    return 0;
+}
+
+float *harness_values(struct harness *h, int64_t *total, int64_t *dense_begin)
+{
+    *total = h->model.parameters.total;
+    *dense_begin = h->model.parameters.dense_begin;
+    return h->model.parameters.values;
+}
+
+int harness_site_count(struct harness *h)
+{
+    return llmc_site_count(&h->model.parameters.architecture);
+}
+
+int harness_fake(struct harness *h, float weight_limit, float embedding_limit, const float *scales,
+                 const float *zero_points)
+{
+    h->model.fake.weight_limit = weight_limit;
+    h->model.fake.embedding_limit = embedding_limit;
+    h->model.fake.inputs = scales ? h->quantizers : NULL;
+    for (int i = 0; scales && i < harness_site_count(h); i++) {
+        struct llmc_quantizer quantizer = {scales[i], 1.0f / scales[i], zero_points[i]};
+        h->quantizers[i] = quantizer;
+    }
+    return 0;
+}
+
+int harness_forward(struct harness *h, int32_t sequences, const int32_t *ids, const uint8_t *types,
+                    const int32_t *offsets, float dropout, uint64_t key, int keep, float *logits)
+{
+    struct llmc_pass pass = {
+        .batch = {sequences, offsets[sequences], ids, types, offsets},
+        .dropout = dropout,
+        .dropout_key = key,
+        .keep = keep != 0,
+    };
+    h->pass = pass;
+    llmc_bert_prepare(&h->model, &h->ops);
+    return result(llmc_bert_forward(&h->model, &h->ops, &h->pass, &h->activations, logits));
+}
+
+int harness_backward(struct harness *h, const float *dlogits, float *gradients, double *dscales)
+{
+    const struct llmc_parameters *p = &h->model.parameters;
+    struct llmc_gradients *g = &h->gradients;
+    size_t hidden = (size_t)p->architecture.hidden;
+    if (llmc_bert_backward(&h->model, &h->ops, &h->pass, &h->activations, dlogits, g) != LLMC_OK)
+        return -1;
+    if (!gradients)
+        return 0;
+    memset(gradients, 0, (size_t)p->total * sizeof *gradients);
+    memcpy(gradients + p->dense_begin, g->dense, (size_t)(p->total - p->dense_begin) * sizeof *gradients);
+    for (int32_t i = 0; i < g->row_count; i++)
+        memcpy(gradients + (size_t)g->rows[i] * hidden, g->row_values + (size_t)i * hidden, hidden * sizeof *gradients);
+    memcpy(dscales, g->dscales, (size_t)harness_site_count(h) * sizeof *dscales);
+    return 0;
+}
+
+double harness_loss(int loss_kind, const float *logits, const float *teacher, const int32_t *label, int32_t sequences,
+                    int32_t labels, double temperature, double weight, double scale, float *dlogits)
+{
+    double work[2 * LABELS_MAX], loss = 0;
+    memset(dlogits, 0, (size_t)sequences * (size_t)labels * sizeof *dlogits);
+    if (weight > 0)
+        loss += llmc_cross_entropy(logits, label, sequences, labels, weight, scale, dlogits, work);
+    if (loss_kind == 0)
+        loss += llmc_distill_kl(logits, teacher, sequences, labels, temperature, 1 - weight, scale, dlogits, work);
+    if (loss_kind == 1)
+        loss += llmc_distill_mse(logits, teacher, sequences, labels, 1 - weight, scale, dlogits);
+    return loss;
+}
+
+int harness_optimizer(struct harness *h, float weight_decay, float clip_norm, int scaling, float scale)
+{
+    llmc_optimizer_release(&h->optimizer);
+    if (llmc_optimizer_init(&h->optimizer, &h->model.parameters, weight_decay, clip_norm, scaling != 0) != LLMC_OK)
+        return -1;
+    if (scaling)
+        h->optimizer.scale = scale;
+    return 0;
+}
+
+int harness_step(struct harness *h, float learning_rate, int *skipped, double *norm, float *scale)
+{
+    struct llmc_step_result step;
+    if (llmc_optimizer_step(&h->optimizer, &h->ops, &h->model.parameters, &h->gradients, learning_rate, &step) != LLMC_OK)
+        return -1;
+    *skipped = step.skipped;
+    *norm = step.gradient_norm;
+    *scale = h->optimizer.scale;
+    return 0;
+}

@@ -1,0 +1,41 @@
+/*
+ * What reference tests written in Python call through ctypes: a model, a pass, a
+ * step, with plain pointers. Every call returns 0, or -1 with harness_error().
+ */
+#ifndef LLMC_TESTS_HARNESS_H
+#define LLMC_TESTS_HARNESS_H
+
+#include <stdint.h>
+
+struct harness;
+
+const char *harness_error(void);
+
+/* architecture: vocabulary, positions, types, hidden, layers, heads, ffn, labels, activation. number: enum llmc_number. */
+int harness_create(struct harness **out, const int32_t architecture[9], float norm_epsilon, int number, int threads);
+void harness_free(struct harness *h);
+
+/* Parameter `index`: its name, place and shape; the arena (writable) and its size. */
+int harness_parameter(struct harness *h, int index, char name[96], int64_t *offset, int64_t *rows, int64_t *cols);
+float *harness_values(struct harness *h, int64_t *total, int64_t *dense_begin);
+int harness_site_count(struct harness *h);
+
+/* Fake quantisation: limits (0: off), quantisers [sites] as scale and zero point (NULL: off). */
+int harness_fake(struct harness *h, float weight_limit, float embedding_limit, const float *scales,
+                 const float *zero_points);
+
+/* One pass over a packed batch: logits [S, L]. */
+int harness_forward(struct harness *h, int32_t sequences, const int32_t *ids, const uint8_t *types,
+                    const int32_t *offsets, float dropout, uint64_t key, int keep, float *logits);
+/* After forward with keep: gradients of the whole arena [total], word rows spread out; dscales [sites]. */
+int harness_backward(struct harness *h, const float *dlogits, float *gradients, double *dscales);
+
+/* Cross-entropy (weight w) plus kl or mse (weight 1 - w) with gradient times scale. loss_kind 0 kl, 1 mse, 2 none. */
+double harness_loss(int loss_kind, const float *logits, const float *teacher, const int32_t *label, int32_t sequences,
+                    int32_t labels, double temperature, double weight, double scale, float *dlogits);
+
+/* An optimiser step with the gradients of the last backward. */
+int harness_optimizer(struct harness *h, float weight_decay, float clip_norm, int scaling, float scale);
+int harness_step(struct harness *h, float learning_rate, int *skipped, double *norm, float *scale);
+
+#endif

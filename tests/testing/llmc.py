@@ -1,0 +1,119 @@
+"""The C harness (harness.h) as a Python class, and what reference tests share."""
+import ctypes
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+F32, F16, BF16 = 0, 1, 2
+GELU, GELU_TANH, RELU = 0, 1, 2
+
+
+def library():
+    lib = ctypes.CDLL(os.environ.get("LLMC_TESTING_LIBRARY", "build/tests/testing/libllmc_testing.so"))
+    lib.harness_error.restype = ctypes.c_char_p
+    lib.harness_values.restype = ctypes.POINTER(ctypes.c_float)
+    lib.harness_loss.restype = ctypes.c_double
+    return lib
+
+
+def pointer(array, kind):
+    return None if array is None else array.ctypes.data_as(ctypes.POINTER(kind))
+
+
+def find_package_folder(name):
+    """The folder of an installed package, without importing it."""
+    for entry in sys.path:
+        if (Path(entry) / name).is_dir():
+            return Path(entry) / name
+    raise SystemExit(f"package {name} is not installed")
+
+
+class Model:
+    """A BERT classifier of ours. Arrays go in and out as numpy."""
+
+    def __init__(self, *, vocabulary, positions, types, hidden, layers, heads, ffn, labels, activation=GELU,
+                 epsilon=1e-12, number=F32, threads=2):
+        self.lib = library()
+        self.hidden, self.labels = hidden, labels
+        shape = (ctypes.c_int32 * 9)(vocabulary, positions, types, hidden, layers, heads, ffn, labels, activation)
+        self.handle = ctypes.c_void_p()
+        self.check(self.lib.harness_create(ctypes.byref(self.handle), shape, ctypes.c_float(epsilon), number, threads))
+        total, begin = ctypes.c_int64(), ctypes.c_int64()
+        values = self.lib.harness_values(self.handle, ctypes.byref(total), ctypes.byref(begin))
+        self.values = np.ctypeslib.as_array(values, (total.value,))
+        self.sites = self.lib.harness_site_count(self.handle)
+        self.table = {}
+        name = ctypes.create_string_buffer(96)
+        offset, rows, cols = ctypes.c_int64(), ctypes.c_int64(), ctypes.c_int64()
+        index = 0
+        while self.lib.harness_parameter(self.handle, index, name, ctypes.byref(offset), ctypes.byref(rows),
+                                         ctypes.byref(cols)) == 0:
+            self.table[name.value.decode()] = (offset.value, rows.value, cols.value)
+            index += 1
+
+    def check(self, result):
+        if result != 0:
+            raise RuntimeError(self.lib.harness_error().decode())
+
+    def view(self, arena, name):
+        offset, rows, cols = self.table[name]
+        return arena[offset:offset + rows * cols].reshape(rows, cols)
+
+    def load(self, state):
+        """Takes the values of a Hugging Face state dict; every parameter must be there."""
+        for name in self.table:
+            view = self.view(self.values, name)
+            view[...] = state[name].detach().float().numpy().reshape(view.shape)
+
+    def fake(self, weight_limit=0, embedding_limit=0, scales=None, zero_points=None):
+        scales = None if scales is None else np.ascontiguousarray(scales, np.float32)
+        zero_points = None if zero_points is None else np.ascontiguousarray(zero_points, np.float32)
+        self.check(self.lib.harness_fake(self.handle, ctypes.c_float(weight_limit), ctypes.c_float(embedding_limit),
+                                         pointer(scales, ctypes.c_float), pointer(zero_points, ctypes.c_float)))
+
+    def forward(self, texts, types=None, dropout=0.0, key=0, keep=True):
+        """texts: a list of lists of ids. Returns logits [S, L]."""
+        self.ids = np.array([i for t in texts for i in t], np.int32)
+        self.types = np.array([i for t in (types or [[0] * len(t) for t in texts]) for i in t], np.uint8)
+        self.offsets = np.cumsum([0] + [len(t) for t in texts]).astype(np.int32)
+        logits = np.zeros((len(texts), self.labels), np.float32)
+        self.check(self.lib.harness_forward(
+            self.handle, len(texts), pointer(self.ids, ctypes.c_int32), pointer(self.types, ctypes.c_uint8),
+            pointer(self.offsets, ctypes.c_int32), ctypes.c_float(dropout), ctypes.c_uint64(key), int(keep),
+            pointer(logits, ctypes.c_float)))
+        return logits
+
+    def backward(self, dlogits):
+        """Returns (gradients as an arena, gradients of the input scales)."""
+        dlogits = np.ascontiguousarray(dlogits, np.float32)
+        gradients, dscales = np.zeros_like(self.values), np.zeros(self.sites)
+        self.check(self.lib.harness_backward(self.handle, pointer(dlogits, ctypes.c_float),
+                                             pointer(gradients, ctypes.c_float), pointer(dscales, ctypes.c_double)))
+        return gradients, dscales
+
+    def loss(self, kind, logits, teacher, label, temperature=1.0, weight=0.0, scale=1.0):
+        """kind: "kl", "mse" or "none". Returns (loss, dlogits)."""
+        dlogits = np.zeros_like(logits)
+        label = np.ascontiguousarray(label, np.int32)
+        teacher = None if teacher is None else np.ascontiguousarray(teacher, np.float32)
+        loss = self.lib.harness_loss({"kl": 0, "mse": 1, "none": 2}[kind], pointer(logits, ctypes.c_float),
+                                     pointer(teacher, ctypes.c_float), pointer(label, ctypes.c_int32),
+                                     logits.shape[0], logits.shape[1], ctypes.c_double(temperature),
+                                     ctypes.c_double(weight), ctypes.c_double(scale), pointer(dlogits, ctypes.c_float))
+        return loss, dlogits
+
+    def optimizer(self, weight_decay=0.01, clip_norm=0.0, scaling=False, scale=1.0):
+        self.check(self.lib.harness_optimizer(self.handle, ctypes.c_float(weight_decay), ctypes.c_float(clip_norm),
+                                              int(scaling), ctypes.c_float(scale)))
+
+    def step(self, learning_rate):
+        """Returns (skipped, gradient norm, scale after the step)."""
+        skipped, norm, scale = ctypes.c_int(), ctypes.c_double(), ctypes.c_float()
+        self.check(self.lib.harness_step(self.handle, ctypes.c_float(learning_rate), ctypes.byref(skipped),
+                                         ctypes.byref(norm), ctypes.byref(scale)))
+        return bool(skipped.value), norm.value, scale.value
+
+    def free(self):
+        self.lib.harness_free(self.handle)

@@ -1,0 +1,26 @@
+/*
+ * The model's answers to a data set.
+ */
+#ifndef LLMC_TRAIN_EVALUATE_H
+#define LLMC_TRAIN_EVALUATE_H
+
+#include "base/progress.h"
+#include "base/status.h"
+#include "model/bert.h"
+#include "text/dataset.h"
+
+#include <signal.h>
+
+/* logits [count, L] of all rows, in the number format of the model's compute copies, which must be
+ * prepared. progress and stop may be NULL. Errors: those of llmc_bert_forward, LLMC_ERR_INTERRUPTED. */
+llmc_status llmc_evaluate(struct llmc_bert *model, struct llmc_ops *ops, const struct llmc_dataset *data,
+                          float *logits, llmc_progress_fn progress, void *progress_context,
+                          const volatile sig_atomic_t *stop);
+
+/* The index of the largest logit (the first of equals). */
+int32_t llmc_argmax(const float *logits, int32_t labels);
+
+/* Rows whose largest logit is their label. */
+int64_t llmc_count_correct(const float *logits, const struct llmc_dataset *data, int32_t labels);
+
+#endif
