@@ -1,0 +1,214 @@
+/*
+ * Each step of the encoder is shared out among the team: rows of tokens for
+ * element-wise steps, panels of outputs for linear layers, (sequence, head)
+ * pairs for attention. Every number is computed by one thread in one fixed
+ * order, so results do not depend on the size of the team.
+ */
+#include "runtime/forward.h"
+
+#include <string.h>
+
+struct pass {
+    const struct llmc_model *model;
+    const struct llmc_kernels *kernels;
+    const struct llmc_sequences *sequences;
+    struct llmc_work *work;
+    struct llmc_scratch *scratch;
+    struct llmc_team team;
+    float *x, *y;    /* the work's, in changing roles: x is the state of the encoder */
+    int64_t rows;    /* of x: all tokens; behind the last attention, the first of each sequence */
+    size_t x_stride; /* of x_u8 */
+    size_t ffn_stride;
+};
+
+struct share {
+    int64_t begin, end;
+};
+
+static struct share share_of(const struct pass *pass, int64_t count)
+{
+    return (struct share){count * pass->team.rank / pass->team.size, count * (pass->team.rank + 1) / pass->team.size};
+}
+
+static void barrier(const struct pass *pass)
+{
+    if (pass->team.size > 1) {
+#pragma omp barrier
+    }
+}
+
+static enum llmc_step step_of(enum llmc_activation activation)
+{
+    return activation == LLMC_GELU ? LLMC_STEP_GELU : activation == LLMC_RELU ? LLMC_STEP_RELU : LLMC_STEP_GELU_TANH;
+}
+
+static void add_row(const struct llmc_kernels *kernels, const struct llmc_table *table, int64_t row, float *out)
+{
+    size_t at = (size_t)row * (size_t)table->cols;
+    if (table->number == LLMC_I8)
+        kernels->add_i8(out, (const int8_t *)table->data + at, table->cols, table->scales[row]);
+    else if (table->number == LLMC_F16)
+        kernels->add_f16(out, (const uint16_t *)table->data + at, table->cols);
+    else
+        kernels->add_f32(out, (const float *)table->data + at, table->cols);
+}
+
+/* Quantises row `row` of `from` where `next` takes integers. */
+static void quantise_row(const struct pass *pass, const struct llmc_linear *next, const float *from, int64_t row)
+{
+    int32_t hidden = pass->model->architecture.hidden;
+    if (next->integer)
+        pass->kernels->quantise(pass->work->x_u8 + (size_t)row * pass->x_stride, from + row * hidden, hidden,
+                                &next->input);
+}
+
+static void quantise_rows(const struct pass *pass, const struct llmc_linear *next, const float *from, int64_t rows)
+{
+    struct share share = share_of(pass, rows);
+    for (int64_t row = share.begin; row < share.end; row++)
+        quantise_row(pass, next, from, row);
+    barrier(pass);
+}
+
+/* `x` in FP32 [rows, stride], or `x_u8` where the layer runs in integers. */
+static void linear(const struct pass *pass, const struct llmc_linear *linear, const float *x, size_t stride,
+                   const uint8_t *x_u8, size_t stride_u8, const struct llmc_target *target)
+{
+    struct share share = share_of(pass, linear->panels);
+    int32_t first = (int32_t)share.begin, last = (int32_t)share.end;
+    if (linear->integer)
+        pass->kernels->linear_i8(&linear->i8, first, last, x_u8, stride_u8, pass->rows, target);
+    else
+        pass->kernels->linear_f32(&linear->f32, first, last, x, stride, pass->rows, target);
+    barrier(pass);
+}
+
+static void embed(struct pass *pass)
+{
+    const struct llmc_model *model = pass->model;
+    const struct llmc_sequences *sequences = pass->sequences;
+    int32_t hidden = model->architecture.hidden;
+    struct share share = share_of(pass, pass->rows);
+    int32_t sequence = 0;
+    for (int64_t row = share.begin; row < share.end; row++) {
+        while (sequences->offsets[sequence + 1] <= row)
+            sequence++;
+        float *x = pass->x + row * hidden;
+        memset(x, 0, (size_t)hidden * sizeof *x);
+        add_row(pass->kernels, &model->words, sequences->ids[row], x);
+        add_row(pass->kernels, &model->positions, row - sequences->offsets[sequence], x);
+        add_row(pass->kernels, &model->types, sequences->types[row], x);
+        pass->kernels->layer_norm(x, NULL, hidden, model->embedding_norm.weight, model->embedding_norm.bias,
+                                  model->architecture.norm_epsilon);
+        quantise_row(pass, &model->layers[0].qkv, pass->x, row);
+    }
+    barrier(pass);
+}
+
+/* context = attention of qkv. Where only the first token of each sequence is
+ * needed further, only its query is asked, and context has one row a sequence. */
+static void attend(struct pass *pass, bool first_only)
+{
+    const struct llmc_sequences *sequences = pass->sequences;
+    int32_t heads = pass->model->architecture.heads;
+    int32_t hidden = pass->model->architecture.hidden;
+    struct share share = share_of(pass, (int64_t)sequences->count * heads);
+    for (int64_t i = share.begin; i < share.end; i++) {
+        int64_t sequence = i / heads;
+        int64_t offset = sequences->offsets[sequence];
+        int32_t length = sequences->offsets[sequence + 1] - (int32_t)offset;
+        llmc_attention(pass->model, pass->scratch, pass->work->qkv + offset * 3 * hidden, length,
+                       (int32_t)(i % heads), first_only ? 1 : length,
+                       pass->work->context + (first_only ? sequence : offset) * hidden);
+    }
+    barrier(pass);
+}
+
+/* x = the rows of the first tokens, into y; the two change roles. */
+static void keep_first_tokens(struct pass *pass)
+{
+    int32_t hidden = pass->model->architecture.hidden;
+    struct share share = share_of(pass, pass->sequences->count);
+    for (int64_t i = share.begin; i < share.end; i++)
+        memcpy(pass->y + i * hidden, pass->x + (int64_t)pass->sequences->offsets[i] * hidden,
+               (size_t)hidden * sizeof(float));
+    barrier(pass);
+    float *x = pass->x;
+    pass->x = pass->y;
+    pass->y = x;
+    pass->rows = pass->sequences->count;
+}
+
+/* x = layer norm of y + x, quantised for `next`; x and y change roles. */
+static void normalise(struct pass *pass, const struct llmc_norm *norm, const struct llmc_linear *next)
+{
+    int32_t hidden = pass->model->architecture.hidden;
+    struct share share = share_of(pass, pass->rows);
+    for (int64_t row = share.begin; row < share.end; row++) {
+        pass->kernels->layer_norm(pass->y + row * hidden, pass->x + row * hidden, hidden, norm->weight, norm->bias,
+                                  pass->model->architecture.norm_epsilon);
+        quantise_row(pass, next, pass->y, row);
+    }
+    barrier(pass);
+    float *x = pass->x;
+    pass->x = pass->y;
+    pass->y = x;
+}
+
+static void encode_layer(struct pass *pass, int32_t index)
+{
+    const struct llmc_model *model = pass->model;
+    const struct llmc_layer *layer = &model->layers[index];
+    struct llmc_work *work = pass->work;
+    bool last = index + 1 == model->architecture.layers;
+    const struct llmc_linear *next = last ? &model->pooler : &model->layers[index + 1].qkv;
+    size_t hidden = (size_t)model->architecture.hidden, ffn = (size_t)model->architecture.ffn;
+
+    struct llmc_target qkv = {.f32 = work->qkv, .stride = 3 * hidden};
+    linear(pass, &layer->qkv, pass->x, hidden, work->x_u8, pass->x_stride, &qkv);
+    attend(pass, last);
+    if (last)
+        keep_first_tokens(pass);
+    quantise_rows(pass, &layer->attention_output, work->context, pass->rows);
+    struct llmc_target attended = {.f32 = pass->y, .stride = hidden};
+    linear(pass, &layer->attention_output, work->context, hidden, work->x_u8, pass->x_stride, &attended);
+    normalise(pass, &layer->attention_norm, &layer->intermediate);
+
+    struct llmc_target wide = {.step = step_of(model->architecture.activation), .f32 = work->ffn, .stride = ffn};
+    if (layer->output.integer) {
+        wide.f32 = NULL;
+        wide.u8 = work->ffn_u8;
+        wide.stride = pass->ffn_stride;
+        wide.quantiser = layer->output.input;
+    }
+    linear(pass, &layer->intermediate, pass->x, hidden, work->x_u8, pass->x_stride, &wide);
+    struct llmc_target narrow = {.f32 = pass->y, .stride = hidden};
+    linear(pass, &layer->output, work->ffn, ffn, work->ffn_u8, pass->ffn_stride, &narrow);
+    normalise(pass, &layer->output_norm, next);
+}
+
+void llmc_forward(const struct llmc_model *model, const struct llmc_sequences *sequences, struct llmc_work *work,
+                  struct llmc_scratch *scratch, struct llmc_team team, float *logits)
+{
+    size_t hidden = (size_t)model->architecture.hidden;
+    struct pass pass = {
+        .model = model,
+        .kernels = model->kernels,
+        .sequences = sequences,
+        .work = work,
+        .scratch = scratch,
+        .team = team,
+        .x = work->x,
+        .y = work->y,
+        .rows = sequences->offsets[sequences->count],
+        .x_stride = (hidden + 3) / 4 * 4,
+        .ffn_stride = ((size_t)model->architecture.ffn + 3) / 4 * 4,
+    };
+    embed(&pass);
+    for (int32_t i = 0; i < model->architecture.layers; i++)
+        encode_layer(&pass, i);
+    struct llmc_target pooled = {.step = LLMC_STEP_TANH, .f32 = pass.y, .stride = hidden};
+    linear(&pass, &model->pooler, pass.x, hidden, work->x_u8, pass.x_stride, &pooled);
+    struct llmc_target out = {.f32 = logits, .stride = (size_t)model->architecture.labels};
+    linear(&pass, &model->classifier, pass.y, hidden, NULL, 0, &out);
+}

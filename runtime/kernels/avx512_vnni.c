@@ -1,0 +1,62 @@
+/* AVX-512 with VPDPBUSD: four products and their exact 32-bit sum in each of 16 lanes. */
+#include "runtime/kernels/vector_avx512.h"
+
+#include <stddef.h>
+
+#define KERNELS llmc_kernels_avx512_vnni
+#define KERNELS_NAME "avx512_vnni"
+enum { I8_ROWS = 6, I8_PANELS = 4, F32_ROWS = 12, F32_PANELS = 2 };
+
+static inline __attribute__((always_inline)) void tile(const int rows, const int panels, const uint8_t *x,
+                                                       size_t stride, const int8_t *b, size_t panel_nbytes,
+                                                       int32_t groups, int32_t *sums)
+{
+    __m512i sum[6][4];
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int p = 0; p < panels; p++)
+            sum[r][p] = _mm512_setzero_si512();
+    for (int32_t g = 0; g < groups; g++, b += 64) {
+        __m512i w[4];
+#pragma GCC unroll 4
+        for (int p = 0; p < panels; p++)
+            w[p] = _mm512_loadu_si512(b + (size_t)p * panel_nbytes);
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) {
+            int32_t four;
+            memcpy(&four, x + (size_t)r * stride + 4 * (size_t)g, sizeof four);
+            __m512i a = _mm512_set1_epi32(four);
+#pragma GCC unroll 4
+            for (int p = 0; p < panels; p++)
+                sum[r][p] = _mm512_dpbusd_epi32(sum[r][p], a, w[p]);
+        }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int p = 0; p < panels; p++)
+            _mm512_storeu_si512(sums + (r * I8_PANELS + p) * 16, sum[r][p]);
+}
+
+static void tile_i8(int rows, int panels, const uint8_t *x, size_t stride, const int8_t *b, size_t panel_nbytes,
+                    int32_t groups, int32_t *sums)
+{
+    switch (8 * rows + panels) {
+#define TILE(r, p)                                                                                            \
+    case 8 * r + p:                                                                                           \
+        tile(r, p, x, stride, b, panel_nbytes, groups, sums);                                                 \
+        break;
+#define ROWS(r) TILE(r, 1) TILE(r, 2) TILE(r, 3) TILE(r, 4)
+        ROWS(1)
+        ROWS(2)
+        ROWS(3)
+        ROWS(4)
+        ROWS(5)
+        ROWS(6)
+#undef ROWS
+#undef TILE
+    }
+}
+
+#include "runtime/kernels/template.h"

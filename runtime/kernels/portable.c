@@ -1,0 +1,23 @@
+/* For every processor: what the compiler makes of plain C. The oracle of the other levels. */
+#include "runtime/kernels/vector_portable.h"
+
+#include <stddef.h>
+
+#define KERNELS llmc_kernels_portable
+#define KERNELS_NAME "portable"
+enum { I8_ROWS = 1, I8_PANELS = 1, F32_ROWS = 2, F32_PANELS = 1 };
+
+static void tile_i8(int rows, int panels, const uint8_t *x, size_t stride, const int8_t *b, size_t panel_nbytes,
+                    int32_t groups, int32_t *sums)
+{
+    (void)rows;
+    (void)panels;
+    (void)stride;
+    (void)panel_nbytes;
+    memset(sums, 0, 16 * sizeof *sums);
+    for (int32_t g = 0; g < groups; g++, x += 4, b += 64)
+        for (int n = 0; n < 16; n++)
+            sums[n] += x[0] * b[4 * n] + x[1] * b[4 * n + 1] + x[2] * b[4 * n + 2] + x[3] * b[4 * n + 3];
+}
+
+#include "runtime/kernels/template.h"

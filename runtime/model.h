@@ -1,0 +1,69 @@
+/*
+ * A loaded model: what the runtime's files share.
+ */
+#ifndef LLMC_RUNTIME_MODEL_H
+#define LLMC_RUNTIME_MODEL_H
+
+#include "base/architecture.h"
+#include "base/number.h"
+#include "formats/compressed.h"
+#include "runtime/kernels/kernels.h"
+#include "runtime/llmc_runtime.h"
+#include "text/tokenizer.h"
+
+#include <stdbool.h>
+
+/* A linear layer, packed for the kernels. */
+struct llmc_linear {
+    bool integer;
+    int32_t panels;
+    struct llmc_quantiser input; /* integer only */
+    struct llmc_weights_i8 i8;
+    struct llmc_weights_f32 f32;
+    void *memory[4]; /* what the weights point at */
+};
+
+/* An embedding, as it is in the file: rows are widened when they are looked up. */
+struct llmc_table {
+    enum llmc_number number;
+    int32_t cols;
+    void *data;
+    float *scales;
+};
+
+struct llmc_norm {
+    float *weight, *bias;
+};
+
+struct llmc_layer {
+    struct llmc_linear qkv; /* outputs: query, key, value, each `hidden` wide */
+    struct llmc_linear attention_output;
+    struct llmc_norm attention_norm;
+    struct llmc_linear intermediate;
+    struct llmc_linear output;
+    struct llmc_norm output_norm;
+};
+
+struct llmc_model {
+    struct llmc_architecture architecture;
+    int32_t tokens_max;
+    const struct llmc_kernels *kernels;
+    struct llmc_tokenizer *tokenizer;
+    char **labels;
+    struct llmc_table words, positions, types;
+    struct llmc_norm embedding_norm;
+    struct llmc_layer *layers;
+    struct llmc_linear pooler, classifier;
+};
+
+/* Packs `count` weights that see the same input, with their biases, into one
+ * layer with all their outputs. The tensors stay the caller's.
+ * Errors: LLMC_ERR_MEMORY; *out is then to be released all the same. */
+llmc_status llmc_linear_pack(struct llmc_linear *out, const struct llmc_compressed_tensor *weights,
+                             const struct llmc_compressed_tensor *biases, int count);
+void llmc_linear_release(struct llmc_linear *linear);
+
+/* Row `row` of a tensor of any format in FP32. */
+void llmc_tensor_row(const struct llmc_compressed_tensor *tensor, int64_t row, float *out);
+
+#endif

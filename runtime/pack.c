@@ -1,0 +1,124 @@
+#include "base/memory.h"
+#include "runtime/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void llmc_tensor_row(const struct llmc_compressed_tensor *tensor, int64_t row, float *out)
+{
+    size_t start = (size_t)(row * tensor->cols);
+    if (tensor->number == LLMC_F32) {
+        memcpy(out, (const float *)tensor->data + start, (size_t)tensor->cols * sizeof *out);
+    } else if (tensor->number == LLMC_F16) {
+        const uint16_t *halves = (const uint16_t *)tensor->data + start;
+        for (int64_t i = 0; i < tensor->cols; i++)
+            out[i] = llmc_f32_from_f16(halves[i]);
+    } else {
+        const int8_t *integers = (const int8_t *)tensor->data + start;
+        for (int64_t i = 0; i < tensor->cols; i++)
+            out[i] = (float)integers[i] * tensor->scales[row];
+    }
+}
+
+/* Row `row` of integers into output `n` of the panels; returns the sum of the row. */
+static int32_t pack_row_i8(int8_t *panels, int32_t k_groups, const struct llmc_compressed_tensor *weight, int64_t row,
+                           int64_t n)
+{
+    const int8_t *from = (const int8_t *)weight->data + row * weight->cols;
+    int8_t *to = panels + (n / LLMC_PANEL * k_groups * LLMC_PANEL + n % LLMC_PANEL) * 4;
+    int32_t sum = 0;
+    for (int64_t k = 0; k < weight->cols; k++)
+        sum += from[k];
+    for (int64_t k = 0; k < weight->cols; k += 4, to += 4 * LLMC_PANEL)
+        memcpy(to, from + k, (size_t)(weight->cols - k < 4 ? weight->cols - k : 4));
+    return sum;
+}
+
+static llmc_status pack_i8(struct llmc_linear *out, const struct llmc_compressed_tensor *weights, int count,
+                           int32_t outputs, int32_t inputs)
+{
+    llmc_status status = LLMC_OK;
+    int8_t *panels = NULL;
+    int32_t *correction = NULL;
+    float *scale = NULL;
+    size_t padded = (size_t)out->panels * LLMC_PANEL;
+    int32_t k_groups = (inputs + 3) / 4;
+    status = llmc_alloc(&panels, padded * (size_t)k_groups, 4);
+    out->memory[0] = panels;
+    LLMC_TRY(status);
+    status = llmc_alloc(&correction, padded, sizeof *correction);
+    out->memory[1] = correction;
+    LLMC_TRY(status);
+    status = llmc_alloc(&scale, padded, sizeof *scale);
+    out->memory[2] = scale;
+    LLMC_TRY(status);
+    int64_t n = 0;
+    for (int i = 0; i < count; i++) {
+        for (int64_t row = 0; row < weights[i].rows; row++, n++) {
+            correction[n] = weights[i].input_zero_point * pack_row_i8(panels, k_groups, &weights[i], row, n);
+            scale[n] = weights[i].input_scale * weights[i].scales[row];
+        }
+    }
+    out->input = (struct llmc_quantiser){1.0f / weights->input_scale, weights->input_zero_point};
+    out->i8 = (struct llmc_weights_i8){.k_groups = k_groups, .n = outputs, .panels = panels,
+                                       .correction = correction, .scale = scale};
+exit:
+    return status;
+}
+
+static llmc_status pack_f32(struct llmc_linear *out, const struct llmc_compressed_tensor *weights, int count,
+                            int32_t outputs, int32_t inputs)
+{
+    llmc_status status = LLMC_OK;
+    float *panels = NULL, *values = NULL;
+    status = llmc_alloc(&panels, (size_t)out->panels * LLMC_PANEL * (size_t)inputs, sizeof *panels);
+    out->memory[0] = panels;
+    LLMC_TRY(status);
+    LLMC_TRY(llmc_alloc(&values, (size_t)inputs, sizeof *values));
+    int64_t n = 0;
+    for (int i = 0; i < count; i++) {
+        for (int64_t row = 0; row < weights[i].rows; row++, n++) {
+            llmc_tensor_row(&weights[i], row, values);
+            float *to = panels + n / LLMC_PANEL * LLMC_PANEL * inputs + n % LLMC_PANEL;
+            for (int32_t k = 0; k < inputs; k++)
+                to[(int64_t)k * LLMC_PANEL] = values[k];
+        }
+    }
+    out->f32 = (struct llmc_weights_f32){.k = inputs, .n = outputs, .panels = panels};
+exit:
+    free(values);
+    return status;
+}
+
+llmc_status llmc_linear_pack(struct llmc_linear *out, const struct llmc_compressed_tensor *weights,
+                             const struct llmc_compressed_tensor *biases, int count)
+{
+    llmc_status status = LLMC_OK;
+    float *bias = NULL;
+    int32_t inputs = (int32_t)weights->cols, outputs = 0;
+    for (int i = 0; i < count; i++)
+        outputs += (int32_t)weights[i].rows;
+    out->integer = weights->has_input;
+    out->panels = (outputs + LLMC_PANEL - 1) / LLMC_PANEL;
+    if (out->integer)
+        LLMC_TRY(pack_i8(out, weights, count, outputs, inputs));
+    else
+        LLMC_TRY(pack_f32(out, weights, count, outputs, inputs));
+    status = llmc_alloc(&bias, (size_t)out->panels * LLMC_PANEL, sizeof *bias);
+    out->memory[3] = bias;
+    LLMC_TRY(status);
+    int64_t n = 0;
+    for (int i = 0; i < count; n += biases[i++].cols)
+        llmc_tensor_row(&biases[i], 0, bias + n);
+    out->i8.bias = bias;
+    out->f32.bias = bias;
+exit:
+    return status;
+}
+
+void llmc_linear_release(struct llmc_linear *linear)
+{
+    for (size_t i = 0; i < sizeof linear->memory / sizeof linear->memory[0]; i++)
+        free(linear->memory[i]);
+    memset(linear, 0, sizeof *linear);
+}
