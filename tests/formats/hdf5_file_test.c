@@ -2,7 +2,7 @@
 #include "formats/hdf5_file.h"
 
 #include "base/architecture.h"
-#include "tests/formats/test_support.h"
+#include "tests/base/test_support.h"
 
 #include <math.h>
 #include <sys/resource.h>

@@ -1,7 +1,7 @@
 /* formats/hf_folder.h: what config.json may say, and how errors name its fields. */
 #include "formats/hf_folder.h"
 
-#include "tests/formats/test_support.h"
+#include "tests/base/test_support.h"
 
 #include <sys/stat.h>
 

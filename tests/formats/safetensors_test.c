@@ -1,7 +1,7 @@
 /* formats/safetensors.h: values, and the refusal of every file that breaks the format. */
 #include "formats/safetensors.h"
 
-#include "tests/formats/test_support.h"
+#include "tests/base/test_support.h"
 
 /* Writes a file of this header and `data_nbytes` bytes 0, 1, 2, ... */
 static const char *make_file(const char *header, size_t data_nbytes)

@@ -1,9 +1,9 @@
 /*
- * What the tests of formats/ share: a folder for their files, and reading a
+ * What the tests of base/ and formats/ share: a folder for their files, and reading a
  * file whole. Included by one .c file per program, hence static inline.
  */
-#ifndef LLMC_TESTS_FORMATS_TEST_SUPPORT_H
-#define LLMC_TESTS_FORMATS_TEST_SUPPORT_H
+#ifndef LLMC_TESTS_BASE_TEST_SUPPORT_H
+#define LLMC_TESTS_BASE_TEST_SUPPORT_H
 
 #include "base/file.h"
 
