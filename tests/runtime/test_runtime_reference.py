@@ -1,0 +1,205 @@
+"""The runtime against transformers in FP32, and in integers against the
+documented arithmetic in numpy: usage test_runtime_reference.py PRINT_LOGITS"""
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import torch
+from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import llmc_file
+
+PRINT_LOGITS = sys.argv[1]
+FP32_TOLERANCE = 1e-4
+INTEGER_TOLERANCE = 1e-3
+LEVELS = {"best": "", "avx_vnni": "avx512_vnni", "avx2": "avx512_vnni,avx_vnni", "portable": "avx2"}
+LINEAR = ("query", "key", "value", "dense")
+
+words = "the a film movie plot is was not good bad gripping dull and but very ##ly ##ing ##s ##ed".split()
+vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + list("abcdefghijklmnopqrstuvwxyz.,!?") + words
+random = np.random.default_rng(7)
+
+
+def make_texts(count, longest, shortest=0):
+    return [" ".join(random.choice(words[:15], random.integers(shortest, longest))) for _ in range(count)]
+
+
+def make_model(hidden, layers, heads, ffn, labels, activation, positions=64):
+    torch.manual_seed(hidden)
+    config = BertConfig(vocab_size=len(vocabulary) + 3, hidden_size=hidden, num_hidden_layers=layers,
+                        num_attention_heads=heads, intermediate_size=ffn, max_position_embeddings=positions,
+                        num_labels=labels, hidden_act=activation, initializer_range=0.3)
+    model = BertForSequenceClassification(config).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("bias"):
+                parameter.normal_(0, 0.2)
+            if "LayerNorm.weight" in name:
+                parameter.uniform_(0.5, 1.5)
+    fields = {"vocabulary": config.vocab_size, "positions": positions, "types": 2, "hidden": hidden,
+              "layers": layers, "heads": heads, "ffn": ffn, "labels": labels, "activation": activation,
+              "norm_epsilon": config.layer_norm_eps}
+    weights = {name: parameter.detach().numpy() for name, parameter in model.named_parameters()}
+    return model, fields, weights
+
+
+def make_tokenizer(folder):
+    path = os.path.join(folder, "vocab.txt")
+    with open(path, "w") as file:
+        file.write("\n".join(vocabulary) + "\n")
+    return BertTokenizerFast(vocab_file=path, vocab=path, do_lower_case=True)
+
+
+def run(path, lines, threads=2, call=1000, disable=""):
+    done = subprocess.run([PRINT_LOGITS, path, str(threads), str(call)], input="\n".join(lines) + "\n",
+                          capture_output=True, text=True, env=os.environ | {"LLMC_DISABLE_CPU_FEATURES": disable})
+    assert done.returncode == 0, done.stderr
+    return np.array([[float.fromhex(x) for x in line.split("\t")] for line in done.stdout.splitlines()])
+
+
+def check_independence(path, lines, logits):
+    """Threads, grouping and processor level do not change a bit."""
+    for threads, call in ((1, 1000), (2, 1), (3, 7), (2, 1000)):
+        assert np.array_equal(run(path, lines, threads, call), logits), (threads, call)
+    for level, disable in LEVELS.items():
+        assert np.array_equal(run(path, lines, disable=disable), logits), level
+
+
+def compare(name, got, expected, tolerance):
+    worst = np.abs(got - expected).max()
+    print(f"{name}: largest difference {worst:.2e}, logits up to {np.abs(expected).max():.2f}")
+    assert worst < tolerance
+
+
+def encode(tokenizer, line, tokens_max):
+    text, _, pair = line.partition("\t")
+    return tokenizer(text, pair if "\t" in line else None, truncation="longest_first", max_length=tokens_max,
+                     return_tensors="pt")
+
+
+def test_fp32(folder, tokenizer, pairs=False, number=np.float32, **shape):
+    model, fields, weights = make_model(**shape)
+    if number is np.float16:
+        weights = {name: value.astype(np.float16) for name, value in weights.items()}
+        model.load_state_dict({name: torch.tensor(value.astype(np.float32)) for name, value in weights.items()},
+                              strict=False)
+    path = os.path.join(folder, "model.llmc")
+    tokens_max = 48
+    labels = [f"label {i}" for i in range(fields["labels"])]
+    llmc_file.write(path, fields, weights, {}, vocabulary, labels, tokens_max)
+    lines = make_texts(60, 70)
+    if pairs:  # transformers takes an empty second text for none
+        lines = [a + "\t" + b for a, b in zip(lines, make_texts(60, 40, 1))]
+    with torch.no_grad():
+        expected = np.concatenate([model(**encode(tokenizer, line, tokens_max)).logits.numpy() for line in lines])
+    got = run(path, lines)
+    compare(f"fp32 {shape} {number.__name__}", got, expected, FP32_TOLERANCE)
+    check_independence(path, lines, got)
+
+
+def quantise_weights(weights):
+    """int8 and int4 weights, every second linear layer sparse; embeddings in 8 bits."""
+    tensors, count = {}, 0
+    for name, value in weights.items():
+        if value.ndim == 1 or name == "classifier.weight":
+            tensors[name] = value
+            continue
+        count += 1
+        bits = 4 if count % 3 == 0 else 8
+        limit = 2 ** (bits - 1) - 1
+        scales = np.maximum(np.abs(value).max(1), np.float32(1e-6)) / np.float32(limit)  # [PAD] is a row of zeros
+        integers = np.clip(np.rint(value / scales[:, None]), -limit, limit).astype(np.int8)
+        tensor = (integers, scales.astype(np.float32), bits)
+        tensors[name] = [tensor] if count % 2 and "embeddings" not in name else tensor
+    return tensors
+
+
+def choose_inputs(weights):
+    inputs = {}
+    for name, value in weights.items():
+        if value.ndim == 2 and "embeddings" not in name and name != "classifier.weight":
+            key = name.replace(".key.", ".query.").replace(".value.", ".query.")
+            if key not in inputs:
+                inputs[key] = (np.float32(random.uniform(0.02, 0.05)), int(random.integers(100, 156)))
+            inputs[name] = inputs[key]
+    return inputs
+
+
+class Documented:
+    """The forward pass in float64 with the header's integer arithmetic in int64."""
+
+    def __init__(self, fields, tensors, inputs):
+        self.fields, self.inputs = fields, inputs
+        self.tensors = {name: value[0] if isinstance(value, list) else value for name, value in tensors.items()}
+
+    def linear(self, name, x):
+        weight, bias = self.tensors[name + ".weight"], self.tensors[name + ".bias"].astype(np.float64)
+        if name + ".weight" not in self.inputs:
+            return x @ weight.astype(np.float64).T + bias
+        scale, zero_point = self.inputs[name + ".weight"]
+        q = np.clip(np.rint(x.astype(np.float32) * (np.float32(1) / scale)) + zero_point, 0, 255).astype(np.int64)
+        integers, scales, _ = weight
+        sums = q @ integers.astype(np.int64).T - zero_point * integers.astype(np.int64).sum(1)
+        return sums.astype(np.float64) * (scale * scales).astype(np.float64) + bias
+
+    def norm(self, name, x):
+        centred = x - x.mean(-1, keepdims=True)
+        x = centred / np.sqrt((centred ** 2).mean(-1, keepdims=True) + self.fields["norm_epsilon"])
+        return x * self.tensors[name + ".weight"] + self.tensors[name + ".bias"]
+
+    def embedding(self, name, rows):
+        integers, scales, _ = self.tensors[f"bert.embeddings.{name}.weight"]
+        return integers[rows].astype(np.float64) * scales[rows][:, None].astype(np.float64)
+
+    def logits(self, ids, types):
+        gelu = lambda x: torch.nn.functional.gelu(torch.tensor(x)).numpy()
+        x = (self.embedding("word_embeddings", ids) + self.embedding("position_embeddings", np.arange(len(ids)))
+             + self.embedding("token_type_embeddings", types))
+        x = self.norm("bert.embeddings.LayerNorm", x)
+        heads, hidden = self.fields["heads"], self.fields["hidden"]
+        for i in range(self.fields["layers"]):
+            at = f"bert.encoder.layer.{i}."
+            q, k, v = (self.linear(at + "attention.self." + part, x).reshape(len(ids), heads, -1).transpose(1, 0, 2)
+                       for part in ("query", "key", "value"))
+            scores = q @ k.transpose(0, 2, 1) / np.sqrt(hidden // heads)
+            scores = np.exp(scores - scores.max(-1, keepdims=True))
+            context = (scores / scores.sum(-1, keepdims=True) @ v).transpose(1, 0, 2).reshape(len(ids), hidden)
+            x = self.norm(at + "attention.output.LayerNorm", self.linear(at + "attention.output.dense", context) + x)
+            wide = gelu(self.linear(at + "intermediate.dense", x))
+            x = self.norm(at + "output.LayerNorm", self.linear(at + "output.dense", wide) + x)
+        return self.linear("classifier", np.tanh(self.linear("bert.pooler.dense", x[:1])))[0]
+
+
+def test_integers(folder, tokenizer, **shape):
+    _, fields, weights = make_model(**shape)
+    tensors, inputs = quantise_weights(weights), choose_inputs(weights)
+    path = os.path.join(folder, "model.llmc")
+    llmc_file.write(path, fields, tensors, inputs, vocabulary, ["no", "yes"], 48)
+    lines = make_texts(40, 50)
+    documented = Documented(fields, tensors, inputs)
+    expected = []
+    for line in lines:
+        batch = encode(tokenizer, line, 48)
+        expected.append(documented.logits(batch["input_ids"][0].numpy(), batch["token_type_ids"][0].numpy()))
+    got = run(path, lines)
+    # A value that lies on a rounding boundary may fall to either side in FP32 and
+    # in double precision: then a whole text moves a little. Most must agree closely.
+    differences = np.abs(got - np.array(expected)).max(1)
+    close = np.mean(differences < INTEGER_TOLERANCE)
+    print(f"integers {shape}: median difference {np.median(differences):.2e}, largest {differences.max():.2e}, "
+          f"{close:.0%} below {INTEGER_TOLERANCE}")
+    assert np.median(differences) < INTEGER_TOLERANCE / 100 and close >= 0.9
+    check_independence(path, lines, got)
+
+
+with tempfile.TemporaryDirectory() as folder:
+    tokenizer = make_tokenizer(folder)
+    test_fp32(folder, tokenizer, hidden=48, layers=2, heads=4, ffn=96, labels=2, activation="gelu")
+    test_fp32(folder, tokenizer, hidden=30, layers=3, heads=3, ffn=77, labels=5, activation="gelu_new", pairs=True)
+    test_fp32(folder, tokenizer, hidden=20, layers=1, heads=1, ffn=33, labels=17, activation="relu",
+              number=np.float16)
+    test_integers(folder, tokenizer, hidden=64, layers=2, heads=4, ffn=128, labels=2, activation="gelu")
+    test_integers(folder, tokenizer, hidden=30, layers=2, heads=3, ffn=41, labels=2, activation="gelu")
