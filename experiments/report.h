@@ -8,7 +8,6 @@
 #include "base/status.h"
 
 #include <stdint.h>
-#include <stdio.h>
 
 /* One stage. A figure that does not apply (the logits stage has no accuracy) is
  * negative: null in JSON, "-" in the table. */
@@ -48,14 +47,18 @@ llmc_status llmc_report_put(struct llmc_report *report, const struct llmc_report
 /* NULL when there is none. */
 const struct llmc_report_row *llmc_report_find(const struct llmc_report *report, const char *name);
 
+/* The content of report.json. The caller frees *json. */
+llmc_status llmc_report_json(const struct llmc_report *report, char **json);
+
 /* report.json, atomically; and back (errors: LLMC_ERR_IO, LLMC_ERR_FORMAT with file, line or field). */
 llmc_status llmc_report_write(const struct llmc_report *report, const char *path);
 llmc_status llmc_report_read(struct llmc_report *report, const char *path);
 
-/* The table for people. Each figure also against the first row that has it (the teacher):
- * "13.2 MB  6.9x smaller". The caller frees *text. */
+/* The table for people. Each figure also against the first row that has it (the
+ * teacher): "13.2 MB 6.9x" is 6.9 times less; texts a second count how many
+ * times more, accuracy in points. The caller frees *text. */
 llmc_status llmc_report_table(const struct llmc_report *report, char **text);
-/* Two runs side by side, stage by stage. */
+/* Two runs side by side, stage by stage: a row of `b` against the row of `a` above it. */
 llmc_status llmc_report_compare(const struct llmc_report *a, const struct llmc_report *b, char **text);
 
 #endif
