@@ -1,0 +1,68 @@
+#include "distill/student.h"
+
+#include <string.h>
+
+static int32_t or_default(int32_t value, int32_t fallback)
+{
+    return value ? value : fallback;
+}
+
+/* Copies parameter `from` of the teacher into `to` of the student; rows beyond the student's are left out. */
+static void copy_parameter(struct llmc_parameters *student, int32_t to, const struct llmc_parameters *teacher,
+                           int32_t from)
+{
+    const struct llmc_parameter *parameter = &student->table[to];
+    memcpy(llmc_parameter_values(student, to), llmc_parameter_values(teacher, from),
+           (size_t)(parameter->rows * parameter->cols) * sizeof(float));
+}
+
+static llmc_status check_layers(const struct llmc_architecture *a, const struct llmc_architecture *t,
+                                const struct llmc_student_shape *shape)
+{
+    if (!shape->from_layers)
+        return LLMC_OK;
+    if (a->hidden != t->hidden || a->ffn != t->ffn || a->heads != t->heads)
+        return llmc_error(LLMC_ERR_CONFIG,
+                          "student.from_layers needs the teacher's shapes: hidden %d, ffn %d, heads %d; the student has "
+                          "%d, %d, %d (from_layers: [] starts from random layers)",
+                          t->hidden, t->ffn, t->heads, a->hidden, a->ffn, a->heads);
+    for (int32_t i = 0; i < shape->layers; i++)
+        if (shape->from_layers[i] >= t->layers)
+            return llmc_error(LLMC_ERR_CONFIG, "student.from_layers: the teacher has no layer %d; legal are 0 to %d",
+                              shape->from_layers[i], t->layers - 1);
+    return LLMC_OK;
+}
+
+llmc_status llmc_student_init(struct llmc_parameters *student, const struct llmc_parameters *teacher,
+                              const struct llmc_student_shape *shape, uint64_t seed)
+{
+    llmc_status status = LLMC_OK;
+    const struct llmc_architecture *t = &teacher->architecture;
+    struct llmc_architecture a = *t;
+    memset(student, 0, sizeof *student);
+    a.layers = shape->layers;
+    a.hidden = or_default(shape->hidden, t->hidden);
+    a.ffn = or_default(shape->ffn, t->ffn);
+    a.heads = or_default(shape->heads, t->heads);
+    a.positions = shape->positions < t->positions ? shape->positions : t->positions;
+    if (a.hidden % a.heads != 0)
+        LLMC_FAIL(LLMC_ERR_CONFIG, "student.hidden (%d) is no multiple of student.heads (%d)", a.hidden, a.heads);
+    LLMC_TRY(check_layers(&a, t, shape));
+    LLMC_TRY(llmc_parameters_init(student, &a));
+    for (int32_t i = 0; i < student->count; i++)
+        llmc_parameter_randomize(student, i, seed);
+    if (a.hidden == t->hidden) {
+        for (int32_t i = 0; i < LLMC_FIRST_LAYER; i++)
+            copy_parameter(student, i, teacher, i);
+        for (int32_t i = 0; i < LLMC_HEAD_PARAMETERS; i++)
+            copy_parameter(student, llmc_head_parameter(&a, i), teacher, llmc_head_parameter(t, i));
+    }
+    for (int32_t layer = 0; shape->from_layers && layer < a.layers; layer++)
+        for (int32_t i = 0; i < LLMC_LAYER_PARAMETERS; i++)
+            copy_parameter(student, llmc_layer_parameter(layer, i), teacher,
+                           llmc_layer_parameter(shape->from_layers[layer], i));
+exit:
+    if (status != LLMC_OK)
+        llmc_parameters_release(student);
+    return status;
+}

@@ -1,0 +1,23 @@
+/*
+ * The student: its shape, and what it takes over from the teacher (as DistilBERT,
+ * Sanh et al., 2019, starts from every other layer).
+ */
+#ifndef LLMC_DISTILL_STUDENT_H
+#define LLMC_DISTILL_STUDENT_H
+
+#include "base/status.h"
+#include "model/parameters.h"
+
+struct llmc_student_shape {
+    int32_t layers, hidden, ffn, heads; /* hidden, ffn, heads 0: the teacher's */
+    int32_t positions;                  /* the longest text in tokens; at most the teacher's */
+    const int32_t *from_layers;         /* [layers] teacher layers to start from; NULL: random layers */
+};
+
+/* Makes the student's parameters. Embeddings, pooler and classifier are the teacher's where `hidden` is the
+ * same; layers are copied from `from_layers`; the rest is random by `seed`. Errors: LLMC_ERR_CONFIG (a layer that
+ * the teacher does not have; from_layers with other shapes; heads that do not divide hidden), LLMC_ERR_MEMORY. */
+llmc_status llmc_student_init(struct llmc_parameters *student, const struct llmc_parameters *teacher,
+                              const struct llmc_student_shape *shape, uint64_t seed);
+
+#endif
