@@ -1,6 +1,7 @@
 /*
  * Labelled texts: rows of a TSV file in GLUE's layout (a header line names the
- * columns; no quoting), and the same rows as token ids.
+ * columns; no quoting; a UTF-8 byte order mark is skipped), and the same rows as
+ * token ids.
  */
 #ifndef LLMC_TEXT_DATASET_H
 #define LLMC_TEXT_DATASET_H
@@ -39,13 +40,17 @@ struct llmc_rows {
     char *buffer;
 };
 
-/* Reads `path` (plain, or gzip by its content). Text must be valid UTF-8;
- * empty lines at the end are ignored; "\r\n" counts as "\n". Every label must be
- * in `labels` - or, when labels->count is 0 on entry, `labels` receives the
- * distinct labels of the file, sorted (as numbers where all are integers).
- * Errors name file and line: LLMC_ERR_IO, LLMC_ERR_DATA (missing column: lists
- * those that are there; wrong number of columns; unknown label: lists the known
- * ones; bad UTF-8: byte position; no rows). */
+/* Reads `path` (plain, or gzip by its content). Text must be valid UTF-8 without
+ * zero bytes; empty lines at the end are ignored; "\r\n" counts as "\n". Every
+ * label must be in `labels` - or, when labels->count is 0 on entry, `labels`
+ * receives the distinct labels of the file, sorted (as numbers where all are
+ * integers); after an error it is empty again.
+ * Errors name file and line: LLMC_ERR_IO, LLMC_ERR_DATA (a damaged gzip file;
+ * missing or repeated column: lists those that are there; wrong number of
+ * columns; empty or unknown label: lists the known ones; more than 1,000
+ * different labels; bad UTF-8 or a zero byte: byte position; no rows; more than
+ * 4 GiB), LLMC_ERR_ARGUMENT (no text column named), LLMC_ERR_MEMORY. On an
+ * error `out` is empty. */
 llmc_status llmc_rows_read(struct llmc_rows *out, const char *path, const struct llmc_columns *columns,
                            struct llmc_labels *labels);
 void llmc_rows_release(struct llmc_rows *rows);
@@ -62,7 +67,8 @@ struct llmc_dataset {
 };
 
 /* Encodes rows in parallel (OpenMP), each cut to `tokens_max`. The result does
- * not keep the rows. */
+ * not keep the rows and is the same for any number of threads. Errors:
+ * LLMC_ERR_ARGUMENT (tokens_max below 3, or 4 for pairs), LLMC_ERR_MEMORY. */
 llmc_status llmc_dataset_encode(struct llmc_dataset *out, const struct llmc_rows *rows,
                                 const struct llmc_tokenizer *tokenizer, int32_t tokens_max);
 void llmc_dataset_release(struct llmc_dataset *dataset);
@@ -80,7 +86,9 @@ struct llmc_batch {
 };
 
 /* Gathers dataset rows `rows[0..count-1]` into `batch`, growing its arrays where
- * needed (a zeroed struct is an empty batch). Errors: LLMC_ERR_MEMORY. */
+ * needed (a zeroed struct is an empty batch). Errors: LLMC_ERR_ARGUMENT (a row
+ * that is not there, more than 2^31 - 1 tokens), LLMC_ERR_MEMORY; the batch is
+ * then empty. */
 llmc_status llmc_batch_gather(struct llmc_batch *batch, const struct llmc_dataset *dataset, const int64_t *rows,
                               int32_t count);
 void llmc_batch_release(struct llmc_batch *batch);

@@ -27,14 +27,19 @@ struct llmc_tokenizer_rules {
 
 /* Reads a Hugging Face folder: `tokenizer.json` (model WordPiece with a
  * BertNormalizer) if there, else `vocab.txt` with the rules of
- * `tokenizer_config.json` (BERT's defaults where that is missing).
+ * `tokenizer_config.json` (BERT's defaults where that is missing). The
+ * truncation and padding of tokenizer.json are left aside.
  * Errors: LLMC_ERR_IO, LLMC_ERR_FORMAT (with file and field),
- * LLMC_ERR_UNSUPPORTED (a tokenizer that is not BERT's), LLMC_ERR_MEMORY. */
+ * LLMC_ERR_UNSUPPORTED (a tokenizer that is not BERT's; a tokenizer_config.json
+ * whose rules contradict tokenizer.json), LLMC_ERR_MEMORY. This function is in
+ * the library llmc_text_data; all others are in llmc_text. */
 llmc_status llmc_tokenizer_load(struct llmc_tokenizer **out, const char *folder);
 
 /* From a vocabulary in memory: `nbytes` bytes of word pieces, each ended by one
- * '\n', the line number from 0 is the id. The bytes are copied. [PAD], [UNK],
- * [CLS], [SEP] must be among them. `origin` names the vocabulary in errors. */
+ * '\n', the line number from 0 is the id; of equal pieces the last counts. The
+ * bytes are copied. [PAD], [UNK], [CLS], [SEP] must be among them; these and
+ * [MASK] are also found where a text spells them out. `origin` names the
+ * vocabulary in errors. Errors: LLMC_ERR_FORMAT, LLMC_ERR_MEMORY. */
 llmc_status llmc_tokenizer_create(struct llmc_tokenizer **out, const char *vocabulary, size_t nbytes,
                                   const struct llmc_tokenizer_rules *rules, const char *origin);
 
