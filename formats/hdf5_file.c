@@ -67,13 +67,11 @@ exit:
     return status;
 }
 
-/* Version 1.8 of the format has checksums on its metadata and attributes above
- * 64 KiB, and all readers know it. Closing the file closes what is open in it. */
+/* Closing the file closes what is open in it. */
 static hid_t access_list(struct llmc_h5 *file)
 {
     hid_t list = H5Pcreate(H5P_FILE_ACCESS);
     if (list >= 0 && (!llmc_h5_use_driver(list, &file->disk_error) ||
-                      H5Pset_libver_bounds(list, H5F_LIBVER_V18, H5F_LIBVER_V18) < 0 ||
                       H5Pset_fclose_degree(list, H5F_CLOSE_STRONG) < 0)) {
         H5Pclose(list);
         return H5I_INVALID_HID;
@@ -89,7 +87,10 @@ llmc_status llmc_h5_create(struct llmc_h5 **out, const char *path, uint64_t user
     (*out)->writing = true;
     creation = H5Pcreate(H5P_FILE_CREATE);
     access = access_list(*out);
-    if (creation < 0 || access < 0 || H5Pset_userblock(creation, user_block_nbytes) < 0 ||
+    /* Version 1.8 of the format has checksums on its metadata and attributes
+     * above 64 KiB, and all readers know it. */
+    if (creation < 0 || access < 0 || H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18) < 0 ||
+        H5Pset_userblock(creation, user_block_nbytes) < 0 ||
         H5Pset_obj_track_times(creation, false) < 0) {
         status = llmc_h5_error(*out, LLMC_ERR_ARGUMENT, "", "cannot prepare the file");
         goto exit;
