@@ -1,0 +1,46 @@
+/*
+ * The commands of `llmc`, and what they share: messages, options, interruption.
+ * A command gets its own name as argv[0] and returns the exit status.
+ */
+#ifndef LLMC_CLI_COMMAND_H
+#define LLMC_CLI_COMMAND_H
+
+#include "base/status.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+int llmc_command_eval(int argc, char **argv);
+int llmc_command_inspect(int argc, char **argv);
+int llmc_command_predict(int argc, char **argv);
+int llmc_command_report(int argc, char **argv);
+
+/* Exit statuses that no llmc_status stands for. */
+enum { LLMC_EXIT_USAGE = 2, LLMC_EXIT_BROKEN_PIPE = 141 };
+
+/* Prints "llmc: WORDS: MESSAGE" of this thread's failure and returns its exit
+ * status; LLMC_OK prints nothing and returns 0. Output that nobody reads any
+ * more (a closed pipe) ends a command without a message, as SIGPIPE would. */
+int llmc_command_end(llmc_status status);
+
+/* Prints "llmc COMMAND: MESSAGE" and where help is; returns LLMC_EXIT_USAGE. */
+int llmc_command_usage_error(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The number of option NAME: LLMC_ERR_ARGUMENT with the legal range otherwise. */
+llmc_status llmc_command_number(const char *option, const char *text, int min, int max, int *out);
+
+/* Flushes standard output. Errors: LLMC_ERR_IO. */
+llmc_status llmc_command_flush(void);
+
+/* Prints one JSON object and a line end, and drops the reference. Errors: LLMC_ERR_IO, LLMC_ERR_MEMORY. */
+llmc_status llmc_command_print_json(json_t *object, bool compact);
+
+/* A text that may not be UTF-8 as JSON: then as "\ufffd". */
+json_t *llmc_command_json_text(const char *text);
+
+/* From now on Ctrl-C and SIGTERM do not kill: blocking reads return with EINTR, and
+ * interrupted() tells. A closed standard output shows as an error of writing. */
+void llmc_command_catch_signals(void);
+bool llmc_command_interrupted(void);
+
+#endif

@@ -1,0 +1,312 @@
+#include "cli/command.h"
+#include "cli/metrics.h"
+#include "cli/progress_line.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "runtime/llmc_runtime.h"
+#include "text/dataset.h"
+
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage[] =
+    "usage: llmc eval FILE DATA.tsv [options]\n"
+    "\n"
+    "Answers the labelled texts of DATA.tsv with the compressed checkpoint FILE and\n"
+    "prints accuracy, F1 (of label 1 where there are two labels, else the mean over the\n"
+    "labels), the confusion matrix, the median latency of one text, the throughput at 32\n"
+    "texts a call, and the peak memory of this process.\n"
+    "\n"
+    "  --text COL        column of the texts (default: sentence)\n"
+    "  --text-pair COL   column of the second texts (default: none)\n"
+    "  --label COL       column of the labels (default: label)\n"
+    "  --show N          also print N texts with their answers, wrong ones first\n"
+    "  --threads N       0 (the default): all processors\n"
+    "  --json            one JSON object\n"
+    "  --help            this text\n";
+
+enum { CALL_TEXTS = 32, LATENCY_TEXTS_MAX = 1000 };
+
+struct settings {
+    const char *model, *data;
+    struct llmc_columns columns;
+    int show, threads;
+    bool json;
+};
+
+struct evaluation {
+    struct llmc_model *model;
+    struct llmc_predictor *predictor;
+    struct llmc_labels labels;
+    struct llmc_rows rows;
+    float *probabilities;  /* [rows, labels] */
+    int32_t *predicted;    /* [rows] */
+    int64_t *confusion;    /* [labels, labels] */
+    double latency_ms, throughput;
+    struct llmc_progress progress;
+};
+
+/* Answers the rows first..first+count-1. */
+static llmc_status answer(struct evaluation *evaluation, size_t first, size_t count, float *out)
+{
+    const struct llmc_rows *rows = &evaluation->rows;
+    if (llmc_command_interrupted())
+        return LLMC_ERR_INTERRUPTED;
+    return llmc_predict(evaluation->predictor, (const char *const *)rows->texts + first,
+                        rows->pairs ? (const char *const *)rows->pairs + first : NULL, count, out);
+}
+
+static llmc_status measure_throughput(struct evaluation *evaluation)
+{
+    llmc_status status = LLMC_OK;
+    size_t count = evaluation->rows.count, labels = (size_t)evaluation->labels.count;
+    /* Once unmeasured: work memory is made by the first call. */
+    LLMC_TRY(answer(evaluation, 0, count < CALL_TEXTS ? count : CALL_TEXTS, evaluation->probabilities));
+    double start = llmc_clock();
+    for (size_t first = 0; first < count; first += CALL_TEXTS) {
+        size_t now = count - first < CALL_TEXTS ? count - first : CALL_TEXTS;
+        LLMC_TRY(answer(evaluation, first, now, evaluation->probabilities + first * labels));
+        llmc_progress_update(&evaluation->progress, "32 texts a call", (int64_t)(first + now), (int64_t)count, NULL);
+    }
+    evaluation->throughput = (double)count / (llmc_clock() - start);
+exit:
+    return status;
+}
+
+static llmc_status measure_latency(struct evaluation *evaluation)
+{
+    llmc_status status = LLMC_OK;
+    double *spent = NULL;
+    float *out = NULL;
+    size_t count = evaluation->rows.count < LATENCY_TEXTS_MAX ? evaluation->rows.count : LATENCY_TEXTS_MAX;
+    LLMC_TRY(llmc_alloc(&spent, count, sizeof *spent));
+    LLMC_TRY(llmc_alloc(&out, (size_t)evaluation->labels.count, sizeof *out));
+    for (size_t i = 0; i < count; i++) {
+        double start = llmc_clock();
+        LLMC_TRY(answer(evaluation, i, 1, out));
+        spent[i] = 1e3 * (llmc_clock() - start);
+        llmc_progress_update(&evaluation->progress, "one text a call", (int64_t)i + 1, (int64_t)count, NULL);
+    }
+    evaluation->latency_ms = llmc_metrics_median(spent, (int64_t)count);
+exit:
+    free(spent);
+    free(out);
+    return status;
+}
+
+static void judge(struct evaluation *evaluation)
+{
+    int32_t labels = evaluation->labels.count;
+    for (size_t i = 0; i < evaluation->rows.count; i++) {
+        const float *probabilities = evaluation->probabilities + i * (size_t)labels;
+        int32_t best = 0;
+        for (int32_t label = 1; label < labels; label++)
+            best = probabilities[label] > probabilities[best] ? label : best;
+        evaluation->predicted[i] = best;
+        evaluation->confusion[(int64_t)evaluation->rows.label[i] * labels + best]++;
+    }
+}
+
+/* The next row to show behind `row`: first all wrong ones, then the right ones; count at the end. */
+static size_t next_shown(const struct evaluation *evaluation, size_t row, bool *wrong)
+{
+    size_t count = evaluation->rows.count;
+    for (;;) {
+        for (; row < count; row++)
+            if ((evaluation->predicted[row] != evaluation->rows.label[row]) == *wrong)
+                return row;
+        if (!*wrong)
+            return count;
+        *wrong = false;
+        row = 0;
+    }
+}
+
+static double probability_of(const struct evaluation *evaluation, size_t row)
+{
+    size_t at = row * (size_t)evaluation->labels.count + (size_t)evaluation->predicted[row];
+    return (double)evaluation->probabilities[at];
+}
+
+static json_t *shown_json(const struct evaluation *evaluation, int show)
+{
+    json_t *list = json_array();
+    char **names = evaluation->labels.names;
+    bool wrong = true;
+    size_t row = next_shown(evaluation, 0, &wrong);
+    for (int i = 0; i < show && row < evaluation->rows.count; i++) {
+        json_t *json = json_pack("{s:o, s:o, s:o, s:f}", "text", llmc_command_json_text(evaluation->rows.texts[row]),
+                                 "label", llmc_command_json_text(names[evaluation->rows.label[row]]), "predicted",
+                                 llmc_command_json_text(names[evaluation->predicted[row]]), "probability",
+                                 probability_of(evaluation, row));
+        if (json && evaluation->rows.pairs)
+            json_object_set_new(json, "text_pair", llmc_command_json_text(evaluation->rows.pairs[row]));
+        json_array_append_new(list, json);
+        row = next_shown(evaluation, row + 1, &wrong);
+    }
+    return list;
+}
+
+static llmc_status print_json(const struct evaluation *evaluation, const struct settings *settings)
+{
+    int32_t count = evaluation->labels.count;
+    json_t *labels = json_array(), *confusion = json_array();
+    for (int32_t row = 0; row < count; row++) {
+        json_array_append_new(labels, llmc_command_json_text(evaluation->labels.names[row]));
+        json_t *line = json_array();
+        for (int32_t col = 0; col < count; col++)
+            json_array_append_new(line, json_integer(evaluation->confusion[(int64_t)row * count + col]));
+        json_array_append_new(confusion, line);
+    }
+    json_t *json = json_pack(
+        "{s:o, s:o, s:I, s:I, s:f, s:f, s:o, s:o, s:f, s:f, s:I, s:s, s:i}", "file",
+        llmc_command_json_text(settings->model), "data", llmc_command_json_text(settings->data), "file_bytes",
+        (json_int_t)llmc_file_nbytes(settings->model), "texts", (json_int_t)evaluation->rows.count, "accuracy",
+        llmc_metrics_accuracy(evaluation->confusion, count), "f1", llmc_metrics_f1(evaluation->confusion, count),
+        "labels", labels, "confusion", confusion, "latency_ms_b1_p50", evaluation->latency_ms,
+        "throughput_per_s_b32", evaluation->throughput, "memory_bytes", (json_int_t)llmc_metrics_peak_memory(),
+        "kernels", llmc_model_kernels(evaluation->model), "threads", settings->threads);
+    if (json && settings->show)
+        json_object_set_new(json, "shown", shown_json(evaluation, settings->show));
+    return llmc_command_print_json(json, false);
+}
+
+static void print_confusion(const struct evaluation *evaluation)
+{
+    int32_t count = evaluation->labels.count;
+    printf("\n%-20s", "true \\ predicted");
+    for (int32_t col = 0; col < count; col++)
+        printf(" %10.10s", evaluation->labels.names[col]);
+    putchar('\n');
+    for (int32_t row = 0; row < count; row++) {
+        printf("%-20.20s", evaluation->labels.names[row]);
+        for (int32_t col = 0; col < count; col++)
+            printf(" %10lld", (long long)evaluation->confusion[(int64_t)row * count + col]);
+        putchar('\n');
+    }
+}
+
+static llmc_status print_text(const struct evaluation *evaluation, const struct settings *settings)
+{
+    int32_t count = evaluation->labels.count;
+    int64_t right = 0;
+    for (int32_t label = 0; label < count; label++)
+        right += evaluation->confusion[(int64_t)label * count + label];
+    printf("accuracy        %.4f (%lld of %zu)\n", llmc_metrics_accuracy(evaluation->confusion, count),
+           (long long)right, evaluation->rows.count);
+    printf("F1              %.4f (%s)\n", llmc_metrics_f1(evaluation->confusion, count),
+           count == 2 ? evaluation->labels.names[1] : "mean over labels");
+    printf("latency         %.3f ms (median, one text a call)\n", evaluation->latency_ms);
+    printf("throughput      %.0f texts a second (32 a call)\n", evaluation->throughput);
+    printf("peak memory     %.1f MB\n", (double)llmc_metrics_peak_memory() * 1e-6);
+    printf("file            %.2f MB, kernels %s\n", (double)llmc_file_nbytes(settings->model) * 1e-6,
+           llmc_model_kernels(evaluation->model));
+    print_confusion(evaluation);
+    bool wrong = true;
+    size_t row = settings->show ? next_shown(evaluation, 0, &wrong) : evaluation->rows.count;
+    for (int i = 0; i < settings->show && row < evaluation->rows.count; i++) {
+        printf("%s%s predicted %s %.4f, true %s: %s", i ? "" : "\n", wrong ? "WRONG" : "right",
+               evaluation->labels.names[evaluation->predicted[row]], probability_of(evaluation, row),
+               evaluation->labels.names[evaluation->rows.label[row]], evaluation->rows.texts[row]);
+        printf(evaluation->rows.pairs ? " | %s\n" : "\n", evaluation->rows.pairs ? evaluation->rows.pairs[row] : "");
+        row = next_shown(evaluation, row + 1, &wrong);
+    }
+    return llmc_command_flush();
+}
+
+static llmc_status copy_labels(struct evaluation *evaluation)
+{
+    llmc_status status = LLMC_OK;
+    int32_t count = llmc_model_label_count(evaluation->model);
+    LLMC_TRY(llmc_alloc(&evaluation->labels.names, (size_t)count, sizeof *evaluation->labels.names));
+    evaluation->labels.count = count;
+    for (int32_t i = 0; i < count; i++)
+        LLMC_TRY(llmc_strdup(&evaluation->labels.names[i], llmc_model_label(evaluation->model, i)));
+exit:
+    return status;
+}
+
+static llmc_status evaluate(const struct settings *settings)
+{
+    llmc_status status = LLMC_OK;
+    struct evaluation evaluation = {0};
+    llmc_progress_init(&evaluation.progress, stderr);
+    LLMC_TRY(llmc_model_open(&evaluation.model, settings->model));
+    LLMC_TRY(copy_labels(&evaluation));
+    LLMC_TRY(llmc_rows_read(&evaluation.rows, settings->data, &settings->columns, &evaluation.labels));
+    LLMC_TRY(llmc_predictor_create(&evaluation.predictor, evaluation.model, settings->threads));
+    size_t labels = (size_t)evaluation.labels.count;
+    LLMC_TRY(llmc_alloc(&evaluation.probabilities, evaluation.rows.count * labels, sizeof(float)));
+    LLMC_TRY(llmc_alloc(&evaluation.predicted, evaluation.rows.count, sizeof(int32_t)));
+    LLMC_TRY(llmc_alloc(&evaluation.confusion, labels * labels, sizeof(int64_t)));
+    LLMC_TRY(measure_throughput(&evaluation));
+    LLMC_TRY(measure_latency(&evaluation));
+    judge(&evaluation);
+    llmc_progress_finish(&evaluation.progress);
+    LLMC_TRY(settings->json ? print_json(&evaluation, settings) : print_text(&evaluation, settings));
+exit:
+    llmc_progress_finish(&evaluation.progress);
+    free(evaluation.probabilities);
+    free(evaluation.predicted);
+    free(evaluation.confusion);
+    llmc_rows_release(&evaluation.rows);
+    llmc_labels_release(&evaluation.labels);
+    llmc_predictor_free(evaluation.predictor);
+    llmc_model_free(evaluation.model);
+    return status;
+}
+
+int llmc_command_eval(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"text", required_argument, NULL, 'x'},    {"text-pair", required_argument, NULL, 'p'},
+        {"label", required_argument, NULL, 'l'},   {"show", required_argument, NULL, 's'},
+        {"threads", required_argument, NULL, 't'}, {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+    struct settings settings = {.columns = {.text = "sentence", .label = "label"}};
+    int option;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        llmc_status status = LLMC_OK;
+        switch (option) {
+        case 'x':
+            settings.columns.text = optarg;
+            break;
+        case 'p':
+            settings.columns.text_pair = optarg;
+            break;
+        case 'l':
+            settings.columns.label = optarg;
+            break;
+        case 's':
+            status = llmc_command_number("--show", optarg, 0, INT_MAX, &settings.show);
+            break;
+        case 't':
+            status = llmc_command_number("--threads", optarg, 0, 1024, &settings.threads);
+            break;
+        case 'j':
+            settings.json = true;
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            return llmc_command_end(llmc_command_flush());
+        default:
+            return llmc_command_usage_error("eval", "unknown option or missing value: %s", argv[optind - 1]);
+        }
+        if (status != LLMC_OK)
+            return llmc_command_usage_error("eval", "%s", llmc_error_message());
+    }
+    if (argc - optind != 2)
+        return llmc_command_usage_error("eval", "FILE and DATA.tsv are needed");
+    if (!*settings.columns.label)
+        return llmc_command_usage_error("eval", "--label must name a column");
+    settings.model = argv[optind];
+    settings.data = argv[optind + 1];
+    llmc_command_catch_signals();
+    return llmc_command_end(evaluate(&settings));
+}

@@ -1,0 +1,162 @@
+#include "cli/command.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "formats/compressed.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage[] =
+    "usage: llmc inspect FILE [--json]\n"
+    "\n"
+    "Shows the architecture of a compressed checkpoint and, for each parameter, its\n"
+    "number format, bits, share of zeros and stored bytes.\n"
+    "\n"
+    "  --json   one JSON object instead of the table\n"
+    "  --help   this text\n";
+
+static int64_t count_zeros(const struct llmc_compressed_tensor *tensor)
+{
+    const char zero[4] = {0};
+    size_t nbytes = llmc_number_nbytes(tensor->number);
+    const char *data = tensor->data;
+    int64_t zeros = 0;
+    for (int64_t i = 0; i < tensor->rows * tensor->cols; i++)
+        zeros += memcmp(data + (size_t)i * nbytes, zero, nbytes) == 0;
+    return zeros;
+}
+
+static int bits_of(const struct llmc_compressed_tensor *tensor)
+{
+    return tensor->bits ? tensor->bits : 8 * (int)llmc_number_nbytes(tensor->number);
+}
+
+struct totals {
+    int64_t parameters, zeros;
+    uint64_t stored_nbytes;
+};
+
+static json_t *tensor_json(const struct llmc_compressed_tensor *tensor, int64_t zeros)
+{
+    json_t *json = json_pack("{s:s, s:s, s:i, s:[I, I], s:b, s:f, s:I}", "name", tensor->name, "number",
+                             llmc_number_name(tensor->number), "bits", bits_of(tensor), "shape",
+                             (json_int_t)tensor->rows, (json_int_t)tensor->cols, "stored_sparse", tensor->sparse,
+                             "sparsity", (double)zeros / (double)(tensor->rows * tensor->cols), "stored_bytes",
+                             (json_int_t)tensor->stored_nbytes);
+    if (json && tensor->has_input)
+        json_object_set_new(json, "input", json_pack("{s:f, s:i}", "scale", (double)tensor->input_scale, "zero_point",
+                                                     tensor->input_zero_point));
+    return json;
+}
+
+static llmc_status print_json(const struct llmc_compressed *content, const char *path, const int64_t *zeros,
+                              const struct totals *totals)
+{
+    const struct llmc_architecture *a = &content->architecture;
+    json_t *tensors = json_array(), *labels = json_array();
+    for (int32_t i = 0; i < content->tensor_count; i++)
+        json_array_append_new(tensors, tensor_json(&content->tensors[i], zeros[i]));
+    for (int32_t i = 0; i < a->labels; i++)
+        json_array_append_new(labels, llmc_command_json_text(content->labels[i]));
+    json_t *origin = json_loads(content->origin, JSON_DECODE_ANY, NULL);
+    if (!origin)
+        origin = llmc_command_json_text(content->origin);
+    json_t *architecture = json_pack(
+        "{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s, s:f, s:i}", "vocabulary", a->vocabulary, "positions",
+        a->positions, "types", a->types, "hidden", a->hidden, "layers", a->layers, "heads", a->heads, "ffn", a->ffn,
+        "labels", a->labels, "activation", llmc_activation_name(a->activation), "norm_epsilon",
+        (double)a->norm_epsilon, "tokens_max", content->tokens_max);
+    json_t *json = json_pack("{s:o, s:I, s:o, s:o, s:o, s:I, s:o, s:I, s:I, s:I}", "file",
+                             llmc_command_json_text(path), "file_bytes", (json_int_t)llmc_file_nbytes(path),
+                             "architecture", architecture, "labels", labels, "origin", origin,
+                             "vocabulary_stored_bytes", (json_int_t)content->vocabulary_stored_nbytes, "tensors",
+                             tensors, "parameters", (json_int_t)totals->parameters, "nonzero_parameters",
+                             (json_int_t)(totals->parameters - totals->zeros), "tensor_stored_bytes",
+                             (json_int_t)totals->stored_nbytes);
+    return llmc_command_print_json(json, false);
+}
+
+static void print_table(const struct llmc_compressed *content, const char *path, const int64_t *zeros,
+                        const struct totals *totals)
+{
+    const struct llmc_architecture *a = &content->architecture;
+    uint64_t file_nbytes = llmc_file_nbytes(path);
+    printf("%s: BERT classifier, %d layers, hidden %d, %d heads, ffn %d, %s\n", path, a->layers, a->hidden, a->heads,
+           a->ffn, llmc_activation_name(a->activation));
+    printf("vocabulary %d, positions %d, texts up to %d tokens, labels:", a->vocabulary, a->positions,
+           content->tokens_max);
+    for (int32_t i = 0; i < a->labels; i++)
+        printf("%s %s", i ? "," : "", content->labels[i]);
+    printf("\n\n%-54s %-10s %4s %14s %9s %12s\n", "parameter", "numbers", "bits", "shape", "zeros", "stored bytes");
+    for (int32_t i = 0; i < content->tensor_count; i++) {
+        const struct llmc_compressed_tensor *tensor = &content->tensors[i];
+        char number[16], shape[32];
+        snprintf(number, sizeof number, "%s%s%s", llmc_number_name(tensor->number), tensor->sparse ? " sparse" : "",
+                 tensor->has_input ? "*" : "");
+        snprintf(shape, sizeof shape, "%lld x %lld", (long long)tensor->rows, (long long)tensor->cols);
+        printf("%-54s %-10s %4d %14s %7.1f %% %12llu\n", tensor->name, number, bits_of(tensor), shape,
+               100.0 * (double)zeros[i] / (double)(tensor->rows * tensor->cols),
+               (unsigned long long)tensor->stored_nbytes);
+    }
+    printf("%-54s %44s %12llu\n", "vocabulary", "", (unsigned long long)content->vocabulary_stored_nbytes);
+    printf("%-54s %44s %12llu\n", "labels, attributes, structure of the file", "",
+           (unsigned long long)(file_nbytes - totals->stored_nbytes - content->vocabulary_stored_nbytes));
+    printf("%-54s %44s %12llu\n\n", "file", "", (unsigned long long)file_nbytes);
+    printf("%lld parameters, %lld of them not zero, %.2f bits each in the file; * computed in integers\n",
+           (long long)totals->parameters, (long long)(totals->parameters - totals->zeros),
+           8.0 * (double)totals->stored_nbytes / (double)totals->parameters);
+}
+
+static llmc_status inspect(const char *path, bool json)
+{
+    llmc_status status = LLMC_OK;
+    struct llmc_compressed content = {0};
+    struct totals totals = {0};
+    int64_t *zeros = NULL;
+    LLMC_TRY(llmc_compressed_read(path, &content));
+    LLMC_TRY(llmc_alloc(&zeros, (size_t)content.tensor_count, sizeof *zeros));
+    for (int32_t i = 0; i < content.tensor_count; i++) {
+        zeros[i] = count_zeros(&content.tensors[i]);
+        totals.zeros += zeros[i];
+        totals.parameters += content.tensors[i].rows * content.tensors[i].cols;
+        totals.stored_nbytes += content.tensors[i].stored_nbytes;
+    }
+    if (json) {
+        LLMC_TRY(print_json(&content, path, zeros, &totals));
+    } else {
+        print_table(&content, path, zeros, &totals);
+        LLMC_TRY(llmc_command_flush());
+    }
+exit:
+    free(zeros);
+    llmc_compressed_release(&content);
+    return status;
+}
+
+int llmc_command_inspect(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    bool json = false;
+    int option;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        switch (option) {
+        case 'j':
+            json = true;
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            return llmc_command_end(llmc_command_flush());
+        default:
+            return llmc_command_usage_error("inspect", "unknown option %s", argv[optind - 1]);
+        }
+    }
+    if (argc - optind != 1)
+        return llmc_command_usage_error("inspect", "one FILE is needed");
+    llmc_command_catch_signals();
+    return llmc_command_end(inspect(argv[optind], json));
+}
