@@ -9,7 +9,8 @@
 /* No text makes more ids: an ASCII character makes one, any other takes at least
  * two bytes (or is one bad byte) and becomes at most eight characters. */
 #define IDS_PER_BYTE_MAX 4
-_Static_assert(LLMC_UNICODE_DECOMPOSED_MAX * LLMC_UNICODE_LOWER_MAX <= 2 * IDS_PER_BYTE_MAX, "room for the ids of a pair");
+_Static_assert(LLMC_UNICODE_DECOMPOSED_MAX * LLMC_UNICODE_LOWER_MAX <= 2 * IDS_PER_BYTE_MAX,
+               "room for the ids of a pair");
 
 static void fill_ascii(struct llmc_tokenizer *tokenizer)
 {

@@ -76,8 +76,8 @@ static void test_many_rows(void **state)
     for (int i = 0; i < ROWS; i++) {
         int32_t ids[TOKENS], count;
         uint8_t types[TOKENS];
-        assert_int_equal(llmc_tokenizer_encode(*state, rows.texts[i], strlen(rows.texts[i]), NULL, 0, TOKENS, ids, types,
-                                               &count),
+        assert_int_equal(llmc_tokenizer_encode(*state, rows.texts[i], strlen(rows.texts[i]), NULL, 0, TOKENS, ids,
+                                               types, &count),
                          LLMC_OK);
         assert_int_equal(dataset.offsets[i + 1] - dataset.offsets[i], count);
         assert_memory_equal(dataset.ids + dataset.offsets[i], ids, (size_t)count * sizeof *ids);

@@ -38,8 +38,8 @@ static const char *encode(const struct llmc_tokenizer *tokenizer, const char *te
     int32_t ids[256], count = -1;
     uint8_t types[256];
     assert_true(tokens_max <= 256);
-    assert_int_equal(llmc_tokenizer_encode(tokenizer, text, strlen(text), pair, pair ? strlen(pair) : 0, tokens_max, ids,
-                                           with_types ? types : NULL, &count),
+    assert_int_equal(llmc_tokenizer_encode(tokenizer, text, strlen(text), pair, pair ? strlen(pair) : 0, tokens_max,
+                                           ids, with_types ? types : NULL, &count),
                      LLMC_OK);
     assert_in_range(count, 2, tokens_max);
     list[0] = 0;

@@ -185,7 +185,9 @@ static void test_other_tokenizers_are_refused(void **state)
         {{.added = "[17]"}, LLMC_ERR_UNSUPPORTED, "added_tokens has \"nothing\""},
         {{.vocabulary = "[]"}, LLMC_ERR_FORMAT, "model.vocab is missing or not an object"},
         {{.vocabulary = "{}", .added = "[]"}, LLMC_ERR_FORMAT, "the vocabulary is empty"},
-        {{.vocabulary = "{\"a\":0,\"b\":2}", .added = "[]"}, LLMC_ERR_FORMAT, "model.vocab[\"b\"] is not an id from 0 to 1"},
+        {{.vocabulary = "{\"a\":0,\"b\":2}", .added = "[]"},
+         LLMC_ERR_FORMAT,
+         "model.vocab[\"b\"] is not an id from 0 to 1"},
         {{.vocabulary = "{\"a\":-1}", .added = "[]"}, LLMC_ERR_FORMAT, "model.vocab[\"a\"]"},
         {{.vocabulary = "{\"a\":\"0\"}", .added = "[]"}, LLMC_ERR_FORMAT, "model.vocab[\"a\"]"},
         {{.vocabulary = "{\"a\":0,\"b\":0}", .added = "[]"}, LLMC_ERR_FORMAT, "gives the id 0 to"},
@@ -242,7 +244,8 @@ static void test_vocabulary(void **state)
     write_file("tokenizer_config.json", "{\"do_lower_case\": false}");
     expect_rules("0011");
     write_file("tokenizer_config.json",
-               "{\"strip_accents\": false, \"tokenize_chinese_chars\": false, \"unk_token\": {\"content\": \"[UNK]\"}}");
+               "{\"strip_accents\": false, \"tokenize_chinese_chars\": false,"
+               " \"unk_token\": {\"content\": \"[UNK]\"}}");
     expect_rules("1001");
     write_file("tokenizer_config.json", "{\"unk_token\": \"<unk>\"}");
     expect_error(LLMC_ERR_UNSUPPORTED, "unk_token is \"<unk>\"");
