@@ -22,8 +22,13 @@ def seal(path):
 
 
 def put(group, name, data):
-    group.create_dataset(name, data=data, chunks=data.shape if data.size else None, shuffle=bool(data.size),
-                         compression="gzip" if data.size else None, compression_opts=9 if data.size else None)
+    """Chunks of about 65,536 numbers, as ours: the reader refuses chunks above 1 MiB."""
+    if data.size == 0:
+        group.create_dataset(name, data=data)
+        return
+    rows = max(1, min(data.shape[0], 65536 // max(1, data[0].size)))
+    group.create_dataset(name, data=data, chunks=(rows, *data.shape[1:]), shuffle=True, compression="gzip",
+                         compression_opts=9)
 
 
 def write(path, config, tensors, inputs, vocabulary, labels, tokens_max):
