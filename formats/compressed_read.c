@@ -8,7 +8,7 @@
 
 /* Deflate shrinks at most 1,032-fold, and a mask of zeros stands for 32 times its
  * bytes. No real model comes near: a file that claims more is built to exhaust memory. */
-enum { EXPANSION_MAX = 2048, TEXT_NBYTES_MAX = 1 << 26 };
+enum { DEFLATE_MAX = 1040, EXPANSION_MAX = 2048, TEXT_NBYTES_MAX = 1 << 26 };
 
 struct reader {
     struct llmc_h5 *file;
@@ -32,10 +32,16 @@ static llmc_status read_array(struct reader *reader, const char *group, const ch
 {
     llmc_status status = LLMC_OK;
     char path[LLMC_COMPRESSED_PATH_NBYTES];
-    uint64_t stored;
+    uint64_t stored, nbytes = llmc_number_nbytes(number);
     snprintf(path, sizeof path, "%s%s%s", group, group[0] ? "/" : "", name);
-    LLMC_TRY(llmc_h5_read(reader->file, path, number, rank, shape, data));
     LLMC_TRY(llmc_h5_stored_nbytes(reader->file, path, &stored));
+    for (int i = 0; i < rank; i++)
+        nbytes *= (uint64_t)shape[i];
+    /* Chunks that were never written would read as zeros. */
+    if (nbytes / DEFLATE_MAX > stored || (nbytes > 0 && stored == 0))
+        LLMC_FAIL(LLMC_ERR_FORMAT, "%s: %llu bytes of values cannot come from %llu stored bytes", path,
+                  (unsigned long long)nbytes, (unsigned long long)stored);
+    LLMC_TRY(llmc_h5_read(reader->file, path, number, rank, shape, data));
     *stored_nbytes += stored;
     reader->arrays++;
 exit:

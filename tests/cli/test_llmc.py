@@ -1,0 +1,140 @@
+"""The program llmc as people use it: test_llmc.py LLMC"""
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "runtime"))
+import llmc_file
+
+LLMC = sys.argv[1]
+WORDS = "good bad film plot the a very dull".split()
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + WORDS
+random = np.random.default_rng(3)
+
+
+def write_model(path, hidden=16, ffn=24):
+    fields = {"vocabulary": len(VOCABULARY), "positions": 32, "types": 2, "hidden": hidden, "layers": 1, "heads": 2,
+              "ffn": ffn, "labels": 2, "activation": "gelu", "norm_epsilon": 1e-12}
+    at = "bert.encoder.layer.0."
+    shapes = {"bert.embeddings.word_embeddings": (len(VOCABULARY), hidden),
+              "bert.embeddings.position_embeddings": (32, hidden), "bert.embeddings.token_type_embeddings": (2, hidden),
+              at + "attention.self.query": (hidden, hidden), at + "attention.self.key": (hidden, hidden),
+              at + "attention.self.value": (hidden, hidden), at + "attention.output.dense": (hidden, hidden),
+              at + "intermediate.dense": (ffn, hidden), at + "output.dense": (hidden, ffn),
+              "bert.pooler.dense": (hidden, hidden), "classifier": (2, hidden)}
+    tensors = {}
+    for name, shape in shapes.items():
+        tensors[name + ".weight"] = random.normal(0, 1, shape).astype(np.float32)
+        if "embeddings" not in name:
+            tensors[name + ".bias"] = random.normal(0, 1, shape[0]).astype(np.float32)
+    for name in ("bert.embeddings", at + "attention.output", at + "output"):
+        tensors[name + ".LayerNorm.weight"] = np.ones(hidden, np.float32)
+        tensors[name + ".LayerNorm.bias"] = np.zeros(hidden, np.float32)
+    llmc_file.write(path, fields, tensors, {}, VOCABULARY, ["neg", "pos"], 32)
+
+
+def run(*arguments, stdin="", status=0, **options):
+    done = subprocess.run([LLMC, *arguments], input=stdin, capture_output=True, text=True, **options)
+    assert done.returncode == status, (arguments, done.returncode, done.stderr)
+    return done.stdout if status == 0 else done.stderr
+
+
+def test_usage():
+    for command in ((), ("eval",), ("inspect",), ("predict",), ("report",)):
+        assert run(*command, "--help").startswith("usage: llmc ")
+    assert run("--version").startswith("llmc ")
+    assert "unknown command" in run("nonsense", status=2) and "usage" in run(status=2)
+    assert "--help" in run("predict", status=2) and "--help" in run("eval", "x", status=2)
+    assert "unknown option" in run("inspect", "--nonsense", "x", status=2)
+    for number in ("-1", "two", "1e9", ""):
+        assert "--threads" in run("predict", "x", "--threads", number, status=2)
+    assert run("inspect", "/nonexistent", status=3).startswith("llmc: input/output error: /nonexistent: ")
+    assert run("predict", __file__, "text", status=4).startswith("llmc: bad file: ")
+
+
+def test_predict(model):
+    texts = ["good film", "", "bad plot", "\u00e9t\u00e9 \u4e2d", "the " * 100, "good film"]
+    lines = run("predict", model, stdin="\n".join(texts) + "\n").splitlines()
+    assert lines == run("predict", model, *texts).splitlines() and len(lines) == 6 and lines[0] == lines[5]
+    for line in lines:
+        label, probability = line.split("\t")
+        assert label in ("neg", "pos") and 0.5 <= float(probability) <= 1
+    # A last line without its end, Windows ends, one thread, and "-".
+    assert run("predict", model, "-", "--threads", "1", stdin="\r\n".join(texts)).splitlines() == lines
+    objects = [json.loads(line) for line in run("predict", model, "--json", stdin="\n".join(texts)).splitlines()]
+    assert [o["label"] for o in objects] == [line.split("\t")[0] for line in lines]
+    assert all(abs(sum(p["probability"] for p in o["probabilities"]) - 1) < 1e-6 for o in objects)
+    assert run("predict", model, stdin="") == ""
+    # Bytes that are no UTF-8, zero bytes, and a line that does not fit the buffer.
+    raw = subprocess.run([LLMC, "predict", model], input=b"\xff\xfe\n\0\n" + b"good " * 600_000 + b"\nbad plot\n",
+                         capture_output=True, check=True).stdout.decode().splitlines()
+    assert len(raw) == 4 and raw[3] == lines[2] and raw[1] == lines[1]
+    assert raw[2] == run("predict", model, "good " * 40).strip()
+    many = run("predict", model, stdin="good film\n" * 5000).splitlines()
+    assert many == [lines[0]] * 5000
+
+
+def test_predict_is_a_good_neighbour(model):
+    # Answers come before the input ends.
+    with subprocess.Popen([LLMC, "predict", model], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdin.write(b"good film\n")
+        process.stdin.flush()
+        assert process.stdout.readline().startswith((b"pos\t", b"neg\t"))
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+    # A reader that goes away ends it without a word.
+    with subprocess.Popen([LLMC, "predict", model], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        process.stdin.write(b"good film\n")
+        process.stdin.close()
+        assert process.wait(10) == 141 and process.stderr.read() == b""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([LLMC, "predict", model, "text"], stdout=full, stderr=subprocess.PIPE)
+        assert done.returncode == 3 and b"No space left" in done.stderr
+
+
+def test_eval(folder, model):
+    texts = [" ".join(random.choice(WORDS, random.integers(1, 20))) for _ in range(77)]
+    said = [line.split("\t")[0] for line in run("predict", model, stdin="\n".join(texts)).splitlines()]
+    true = [label if i % 5 else ("neg" if label == "pos" else "pos") for i, label in enumerate(said)]
+    data = os.path.join(folder, "data.tsv")
+    with open(data, "w") as file:
+        file.write("label\tsentence\tother\n")
+        file.writelines(f"{t}\t{text}\tgood\n" for t, text in zip(true, texts))
+    result = json.loads(run("eval", model, data, "--json", "--show", "20"))
+    right = sum(t == s for t, s in zip(true, said))
+    both = sum(t == s == "pos" for t, s in zip(true, said))
+    assert result["texts"] == 77 and abs(result["accuracy"] - right / 77) < 1e-12
+    assert abs(result["f1"] - 2 * both / (true.count("pos") + said.count("pos"))) < 1e-12
+    assert np.sum(result["confusion"]) == 77 and result["confusion"][1][1] == both
+    assert result["latency_ms_b1_p50"] > 0 and result["throughput_per_s_b32"] > 0 and result["memory_bytes"] > 1e6
+    shown = result["shown"]
+    assert len(shown) == 20 and [s["label"] != s["predicted"] for s in shown] == [True] * 16 + [False] * 4
+    text = run("eval", model, data, "--show", "2", "--threads", "1")
+    assert f"({right} of 77)" in text and text.count("WRONG") == 2
+    assert "accuracy" in run("eval", model, data, "--text", "sentence", "--text-pair", "other")
+    assert "sentence" in run("eval", model, data, "--text", "nothing", status=6)
+
+
+def test_inspect(model):
+    result = json.loads(run("inspect", model, "--json"))
+    assert result["architecture"]["hidden"] == 16 and result["file_bytes"] == os.path.getsize(model)
+    assert result["parameters"] == sum(np.prod(t["shape"]) for t in result["tensors"])
+    assert result["origin"] == {"made by": "a test"} and result["labels"] == ["neg", "pos"]
+    assert "classifier.weight" in run("inspect", model)
+
+
+with tempfile.TemporaryDirectory() as folder:
+    model = os.path.join(folder, "model.llmc")
+    write_model(model)
+    test_usage()
+    test_predict(model)
+    test_predict_is_a_good_neighbour(model)
+    test_eval(folder, model)
+    test_inspect(model)
