@@ -172,7 +172,9 @@ INLINE void tile_f32(const int rows, const int panels, const float *x, size_t st
             vf_store(sums + r * F32_PANELS * LLMC_PANEL + v * VL, sum[r][v]);
 }
 
-/* Whole tiles by the fast loop; what is left, row by row and panel by panel. */
+enum { F32_ROWS_FEW = F32_ROWS < 4 ? 1 : 4 };
+
+/* Whole tiles by the fast loop; what is left by a lower tile, then row by row and panel by panel. */
 static void tile_f32_any(int rows, int panels, const float *x, size_t stride, const float *b, size_t panel_count,
                          int32_t k, float *sums)
 {
@@ -181,8 +183,8 @@ static void tile_f32_any(int rows, int panels, const float *x, size_t stride, co
         return;
     }
     int row = 0;
-    for (; row + 4 <= rows && panels == F32_PANELS; row += 4)
-        tile_f32(4, F32_PANELS, x + (size_t)row * stride, stride, b, panel_count, k,
+    for (; row + F32_ROWS_FEW <= rows && panels == F32_PANELS; row += F32_ROWS_FEW)
+        tile_f32(F32_ROWS_FEW, F32_PANELS, x + (size_t)row * stride, stride, b, panel_count, k,
                  sums + row * F32_PANELS * LLMC_PANEL);
     for (; row < rows; row++)
         for (int p = 0; p < panels; p++)
