@@ -170,7 +170,8 @@ static llmc_status print_json(const struct evaluation *evaluation, const struct 
         llmc_metrics_accuracy(evaluation->confusion, count), "f1", llmc_metrics_f1(evaluation->confusion, count),
         "labels", labels, "confusion", confusion, "latency_ms_b1_p50", evaluation->latency_ms,
         "throughput_per_s_b32", evaluation->throughput, "memory_bytes", (json_int_t)llmc_metrics_peak_memory(),
-        "kernels", llmc_model_kernels(evaluation->model), "threads", settings->threads);
+        "kernels", llmc_model_kernels(evaluation->model), "threads",
+        llmc_predictor_threads(evaluation->predictor));
     if (json && settings->show)
         json_object_set_new(json, "shown", shown_json(evaluation, settings->show));
     return llmc_command_print_json(json, false);

@@ -38,6 +38,8 @@ const char *llmc_model_kernels(const struct llmc_model *model);
 /* `threads` at least 1; 0: all processors. The model stays the caller's. */
 llmc_status llmc_predictor_create(struct llmc_predictor **out, const struct llmc_model *model, int threads);
 void llmc_predictor_free(struct llmc_predictor *predictor); /* NULL ok */
+/* How many threads it works with, at least 1. */
+int llmc_predictor_threads(const struct llmc_predictor *predictor);
 
 /* Probabilities (softmax) or logits of `count` texts: out [count, labels].
  * pairs: [count] second texts, or NULL. Texts are zero-terminated UTF-8 and may

@@ -91,6 +91,11 @@ void llmc_predictor_free(struct llmc_predictor *predictor)
     free(predictor);
 }
 
+int llmc_predictor_threads(const struct llmc_predictor *predictor)
+{
+    return predictor->threads;
+}
+
 /* Texts to token ids, text i at places[i * tokens_max]. Messages are kept per
  * thread, so the first text that fails is encoded again by the caller's. */
 static llmc_status encode(struct llmc_predictor *predictor, const char *const *texts, const char *const *pairs,
