@@ -126,6 +126,11 @@ uint64_t llmc_file_nbytes(const char *path)
     return stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
 }
 
+void llmc_file_remove(const char *path)
+{
+    unlink(path);
+}
+
 llmc_status llmc_folder_make(const char *path)
 {
     char *copy = NULL;

@@ -44,6 +44,9 @@ llmc_status llmc_file_read(const char *path, size_t nbytes_max, char **bytes, si
 bool llmc_file_exists(const char *path);
 uint64_t llmc_file_nbytes(const char *path);
 
+/* Removes a file; a missing one is fine, and so is a failure: the file was of no more use. */
+void llmc_file_remove(const char *path);
+
 /* Makes a folder and its parents; an existing one is fine. */
 llmc_status llmc_folder_make(const char *path);
 

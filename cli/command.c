@@ -22,11 +22,13 @@ int llmc_command_end(llmc_status status)
 int llmc_command_usage_error(const char *command, const char *format, ...)
 {
     va_list args;
-    fprintf(stderr, "llmc %s: ", command);
+    const char *program = command ? "llmc " : "llmc-distill";
+    command = command ? command : "";
+    fprintf(stderr, "%s%s: ", program, command);
     va_start(args, format);
     vfprintf(stderr, format, args);
     va_end(args);
-    fprintf(stderr, "\nTry 'llmc %s --help'.\n", command);
+    fprintf(stderr, "\nTry '%s%s --help'.\n", program, command);
     return LLMC_EXIT_USAGE;
 }
 

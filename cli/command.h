@@ -23,7 +23,7 @@ enum { LLMC_EXIT_USAGE = 2, LLMC_EXIT_BROKEN_PIPE = 141 };
  * more (a closed pipe) ends a command without a message, as SIGPIPE would. */
 int llmc_command_end(llmc_status status);
 
-/* Prints "llmc COMMAND: MESSAGE" and where help is; returns LLMC_EXIT_USAGE. */
+/* Prints "llmc COMMAND: MESSAGE" (command NULL: "llmc-distill: ...") and where help is; returns LLMC_EXIT_USAGE. */
 int llmc_command_usage_error(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The number of option NAME: LLMC_ERR_ARGUMENT with the legal range otherwise. */

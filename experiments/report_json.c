@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "experiments/report_fields.h"
+#include "experiments/report_row.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@ static json_t *figure_json(const struct llmc_report_row *row, const struct llmc_
 }
 
 /* json_object_set_new takes the value in any case, and fails when it is NULL (no memory, no UTF-8). */
-static json_t *row_json(const struct llmc_report_row *row)
+json_t *llmc_report_row_json(const struct llmc_report_row *row)
 {
     json_t *object = json_object();
     int failed = json_object_set_new(object, "name", json_string(row->name));
@@ -49,7 +50,7 @@ static json_t *report_json(const struct llmc_report *report)
     failed |= json_object_set_new(object, "precision", json_string(report->precision));
     failed |= json_object_set_new(object, "threads", json_integer(report->threads));
     for (int32_t i = 0; i < report->row_count; i++)
-        failed |= json_array_append_new(stages, row_json(&report->rows[i]));
+        failed |= json_array_append_new(stages, llmc_report_row_json(&report->rows[i]));
     failed |= json_object_set_new(object, "stages", stages);
     if (!failed)
         return object;
@@ -143,22 +144,33 @@ static llmc_status get_figure(const struct place *place, const json_t *object, c
     return status;
 }
 
+llmc_status llmc_report_row_read(const json_t *object, const char *path, const char *prefix,
+                                 struct llmc_report_row *row)
+{
+    llmc_status status = LLMC_OK;
+    const char *text = NULL;
+    const struct place place = {path, prefix};
+    memset(row, 0, sizeof *row);
+    LLMC_TRY(get_text(&place, object, "name", sizeof row->name - 1, &text));
+    strcpy(row->name, text);
+    LLMC_TRY(get_text(&place, object, "engine", sizeof row->engine - 1, &text));
+    strcpy(row->engine, text);
+    for (size_t i = 0; i < LLMC_REPORT_FIELDS; i++)
+        LLMC_TRY(get_figure(&place, object, &llmc_report_fields[i], row));
+exit:
+    return status;
+}
+
 static llmc_status read_row(struct llmc_report *report, const char *path, const json_t *object, size_t index)
 {
     llmc_status status = LLMC_OK;
-    struct llmc_report_row row = {0};
+    struct llmc_report_row row;
     char prefix[32];
-    const char *text = NULL;
     const struct place place = {path, prefix};
     snprintf(prefix, sizeof prefix, "stages[%zu].", index);
-    LLMC_TRY(get_text(&place, object, "name", sizeof row.name - 1, &text));
-    strcpy(row.name, text);
+    LLMC_TRY(llmc_report_row_read(object, path, prefix, &row));
     if (llmc_report_find(report, row.name))
         LLMC_TRY(refuse(&place, "name", "stands twice"));
-    LLMC_TRY(get_text(&place, object, "engine", sizeof row.engine - 1, &text));
-    strcpy(row.engine, text);
-    for (size_t i = 0; i < LLMC_REPORT_FIELDS; i++)
-        LLMC_TRY(get_figure(&place, object, &llmc_report_fields[i], &row));
     LLMC_TRY(llmc_report_put(report, &row));
 exit:
     return status;

@@ -53,7 +53,7 @@ enum llmc_stage_kind {
 };
 
 enum llmc_distill_loss { LLMC_LOSS_KL, LLMC_LOSS_MSE };
-enum llmc_ranges { LLMC_RANGES_LEARNED, LLMC_RANGES_AVERAGED };
+enum llmc_range_mode { LLMC_RANGES_LEARNED, LLMC_RANGES_AVERAGED };
 
 /* One entry of `stages`. Keys that do not belong to the kind are refused. */
 struct llmc_stage_config {
@@ -78,7 +78,7 @@ struct llmc_stage_config {
     /* qat */
     int32_t weight_bits;           /* 2..8, default 8: integers of the linear layers */
     int32_t embedding_bits;        /* 2..8, default 8: integers of the word and position embeddings */
-    enum llmc_ranges ranges;       /* learned, averaged; default learned */
+    enum llmc_range_mode ranges;       /* learned, averaged; default learned */
     int32_t calibration_batches;   /* 1..10000, default 32 */
 
     /* prune */

@@ -1,0 +1,115 @@
+#include "pipeline/export.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "formats/compressed.h"
+#include "quantize/pack.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A mask costs 1 bit a weight: below this share of zeros the dense form, whose zeros deflate finds, is smaller. */
+#define SPARSE_SHARE 0.2
+
+static bool is_sparse(const struct llmc_parameters *p, int32_t index)
+{
+    const struct llmc_parameter *parameter = &p->table[index];
+    const float *values = llmc_parameter_values(p, index);
+    int64_t count = parameter->rows * parameter->cols, zeros = 0;
+    if (!p->mask || parameter->kind != LLMC_PARAMETER_LINEAR)
+        return false;
+    for (int64_t i = 0; i < count; i++)
+        zeros += values[i] == 0;
+    return (double)zeros > SPARSE_SHARE * (double)count;
+}
+
+/* Bits of the integers that parameter `index` is stored in; 0: none. */
+static int bits_of(const struct llmc_state *state, int32_t index)
+{
+    if (state->model.parameters.table[index].kind == LLMC_PARAMETER_LINEAR)
+        return state->weight_bits;
+    return index == LLMC_WORDS || index == LLMC_POSITIONS ? state->embedding_bits : 0;
+}
+
+static llmc_status fill_tensor(const struct llmc_state *state, int32_t index, struct llmc_compressed_tensor *tensor)
+{
+    llmc_status status = LLMC_OK;
+    const struct llmc_parameters *p = &state->model.parameters;
+    const struct llmc_parameter *parameter = &p->table[index];
+    const float *values = llmc_parameter_values(p, index);
+    size_t count = (size_t)(parameter->rows * parameter->cols);
+    int32_t site = llmc_site_of_parameter(&p->architecture, index);
+    LLMC_TRY(llmc_strdup(&tensor->name, parameter->name));
+    tensor->rows = parameter->rows;
+    tensor->cols = parameter->cols;
+    tensor->sparse = is_sparse(p, index);
+    tensor->bits = bits_of(state, index);
+    if (tensor->bits) {
+        tensor->number = LLMC_I8;
+        LLMC_TRY(llmc_alloc(&tensor->data, count, 1));
+        LLMC_TRY(llmc_alloc(&tensor->scales, (size_t)parameter->rows, sizeof *tensor->scales));
+        llmc_pack_rows(values, parameter->rows, parameter->cols, tensor->bits, tensor->data, tensor->scales);
+    } else if (parameter->kind == LLMC_PARAMETER_LINEAR || index == LLMC_WORDS || index == LLMC_POSITIONS) {
+        tensor->number = LLMC_F16;
+        uint16_t *halves;
+        LLMC_TRY(llmc_alloc(&tensor->data, count, sizeof *halves));
+        halves = tensor->data;
+        for (size_t i = 0; i < count; i++)
+            halves[i] = llmc_f16_from_f32(values[i]);
+    } else {
+        tensor->number = LLMC_F32;
+        LLMC_TRY(llmc_alloc(&tensor->data, count, sizeof *values));
+        memcpy(tensor->data, values, count * sizeof *values);
+    }
+    if (state->weight_bits && state->ranges.count && site >= 0) {
+        tensor->has_input = true;
+        tensor->input_scale = state->ranges.quantizers[site].scale;
+        tensor->input_zero_point = (int32_t)state->ranges.quantizers[site].zero_point;
+    }
+exit:
+    return status;
+}
+
+/* How the model was made, without times: equal runs give equal files. */
+static llmc_status make_origin(const struct llmc_run *run, char **origin)
+{
+    json_t *stages = json_array();
+    for (int32_t i = 0; i < run->config->stage_count; i++)
+        json_array_append_new(stages, json_string(run->config->stages[i].name));
+    json_t *object = json_pack("{s:s, s:s, s:I, s:s, s:o}", "made_by", "llmc " LLMC_VERSION, "run", run->config->name,
+                               "seed", (json_int_t)run->config->seed, "fingerprint", run->fingerprint, "stages", stages);
+    *origin = object ? json_dumps(object, JSON_COMPACT) : NULL;
+    json_decref(object);
+    return *origin ? LLMC_OK : llmc_error(LLMC_ERR_MEMORY, "cannot write JSON");
+}
+
+llmc_status llmc_export(const struct llmc_run *run, const char *path)
+{
+    llmc_status status = LLMC_OK;
+    const struct llmc_parameters *p = &run->state.model.parameters;
+    struct llmc_compressed content = {.architecture = p->architecture, .rules = llmc_tokenizer_get_rules(run->tokenizer)};
+    const char *vocabulary = llmc_tokenizer_vocabulary(run->tokenizer, &content.vocabulary_nbytes);
+    content.tokens_max = run->config->data.tokens_max;
+    LLMC_TRY(llmc_alloc(&content.vocabulary, content.vocabulary_nbytes + 1, 1));
+    memcpy(content.vocabulary, vocabulary, content.vocabulary_nbytes);
+    LLMC_TRY(llmc_alloc(&content.labels, (size_t)p->architecture.labels, sizeof *content.labels));
+    for (int32_t i = 0; i < p->architecture.labels; i++)
+        LLMC_TRY(llmc_strdup(&content.labels[i], run->labels.names[i]));
+    LLMC_TRY(make_origin(run, &content.origin));
+    LLMC_TRY(llmc_alloc(&content.tensors, (size_t)p->count, sizeof *content.tensors));
+    for (int32_t i = 0; i < p->count; i++) {
+        content.tensor_count = i + 1;
+        LLMC_TRY(fill_tensor(&run->state, i, &content.tensors[i]));
+    }
+    LLMC_TRY(llmc_compressed_write(path, &content));
+exit:
+    llmc_compressed_release(&content);
+    return status;
+}
+
+llmc_status llmc_stage_export(struct llmc_run *run, const struct llmc_stage_config *stage)
+{
+    (void)stage;
+    return llmc_export(run, run->model_path);
+}

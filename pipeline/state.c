@@ -1,0 +1,248 @@
+#include "pipeline/state.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "formats/hdf5_file.h"
+#include "quantize/pack.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_NBYTES 128
+
+void llmc_state_release(struct llmc_state *state)
+{
+    llmc_bert_release(&state->model);
+    llmc_ranges_release(&state->ranges);
+    memset(state, 0, sizeof *state);
+}
+
+void llmc_state_apply(struct llmc_state *state)
+{
+    struct llmc_fake_quantization *fake = &state->model.fake;
+    fake->weight_limit = state->weight_bits ? llmc_integer_limit(state->weight_bits) : 0;
+    fake->embedding_limit = state->embedding_bits ? llmc_integer_limit(state->embedding_bits) : 0;
+    fake->inputs = state->ranges.count ? state->ranges.quantizers : NULL;
+}
+
+/* The fields of ranges as arrays: they are interleaved in memory. */
+static const char *const range_names[] = {"min", "max", "scale", "zero_point"};
+static float *range_field(struct llmc_ranges *r, int field, int32_t i)
+{
+    switch (field) {
+    case 0: return &r->averages[i].min;
+    case 1: return &r->averages[i].max;
+    case 2: return &r->quantizers[i].scale;
+    default: return &r->quantizers[i].zero_point;
+    }
+}
+
+static llmc_status write_ranges(struct llmc_h5 *file, const struct llmc_ranges *r)
+{
+    llmc_status status = LLMC_OK;
+    int64_t shape[1] = {r->count};
+    struct llmc_ranges copy = *r;
+    float *values = NULL;
+    LLMC_TRY(llmc_alloc(&values, (size_t)r->count, sizeof *values));
+    for (int field = 0; field < 4; field++) {
+        char name[NAME_NBYTES];
+        snprintf(name, sizeof name, "inputs/%s", range_names[field]);
+        for (int32_t i = 0; i < r->count; i++)
+            values[i] = *range_field(&copy, field, i);
+        LLMC_TRY(llmc_h5_write(file, name, LLMC_F32, 1, shape, values, 0));
+    }
+    LLMC_TRY(llmc_h5_write(file, "inputs/m", LLMC_F32, 1, shape, r->m, 0));
+    LLMC_TRY(llmc_h5_write(file, "inputs/v", LLMC_F32, 1, shape, r->v, 0));
+    LLMC_TRY(llmc_h5_write_int(file, "inputs", "step", r->step));
+exit:
+    free(values);
+    return status;
+}
+
+static llmc_status read_ranges(struct llmc_h5 *file, struct llmc_ranges *r, int32_t count)
+{
+    llmc_status status = LLMC_OK;
+    int64_t shape[1] = {count};
+    float *values = NULL;
+    LLMC_TRY(llmc_ranges_init(r, count));
+    LLMC_TRY(llmc_alloc(&values, (size_t)count, sizeof *values));
+    for (int field = 0; field < 4; field++) {
+        char name[NAME_NBYTES];
+        snprintf(name, sizeof name, "inputs/%s", range_names[field]);
+        LLMC_TRY(llmc_h5_read(file, name, LLMC_F32, 1, shape, values));
+        for (int32_t i = 0; i < count; i++)
+            *range_field(r, field, i) = values[i];
+    }
+    for (int32_t i = 0; i < count; i++) {
+        if (!(r->quantizers[i].scale > 0))
+            LLMC_FAIL(LLMC_ERR_FORMAT, "inputs/scale: number %d is not above 0", i);
+        r->quantizers[i].inverse = 1.0f / r->quantizers[i].scale;
+    }
+    LLMC_TRY(llmc_h5_read(file, "inputs/m", LLMC_F32, 1, shape, r->m));
+    LLMC_TRY(llmc_h5_read(file, "inputs/v", LLMC_F32, 1, shape, r->v));
+    LLMC_TRY(llmc_h5_read_int(file, "inputs", "step", &r->step));
+exit:
+    free(values);
+    return status;
+}
+
+/* Writes or reads the parameters (and masks) array by array. */
+static llmc_status write_parameters(struct llmc_h5 *file, const struct llmc_parameters *p)
+{
+    llmc_status status = LLMC_OK;
+    char name[NAME_NBYTES];
+    for (int32_t i = 0; i < p->count; i++) {
+        const struct llmc_parameter *parameter = &p->table[i];
+        int64_t shape[2] = {parameter->rows, parameter->cols};
+        snprintf(name, sizeof name, "parameters/%s", parameter->name);
+        LLMC_TRY(llmc_h5_write(file, name, LLMC_F32, 2, shape, llmc_parameter_values(p, i), 0));
+        snprintf(name, sizeof name, "masks/%s", parameter->name);
+        if (p->mask && parameter->kind == LLMC_PARAMETER_LINEAR)
+            LLMC_TRY(llmc_h5_write(file, name, LLMC_U8, 2, shape, p->mask + (parameter->offset - p->dense_begin), 0));
+    }
+exit:
+    return status;
+}
+
+static llmc_status read_parameters(struct llmc_h5 *file, struct llmc_parameters *p)
+{
+    llmc_status status = LLMC_OK;
+    char name[NAME_NBYTES];
+    for (int32_t i = 0; i < p->count; i++) {
+        const struct llmc_parameter *parameter = &p->table[i];
+        int64_t shape[2] = {parameter->rows, parameter->cols};
+        snprintf(name, sizeof name, "parameters/%s", parameter->name);
+        LLMC_TRY(llmc_h5_read(file, name, LLMC_F32, 2, shape, llmc_parameter_values(p, i)));
+        snprintf(name, sizeof name, "masks/%s", parameter->name);
+        if (parameter->kind == LLMC_PARAMETER_LINEAR && llmc_h5_has(file, name)) {
+            LLMC_TRY(llmc_parameters_make_mask(p));
+            LLMC_TRY(llmc_h5_read(file, name, LLMC_U8, 2, shape, p->mask + (parameter->offset - p->dense_begin)));
+        }
+    }
+exit:
+    return status;
+}
+
+static llmc_status write_training(struct llmc_h5 *file, const struct llmc_training *t, int64_t total,
+                                  const struct llmc_stage_progress *progress)
+{
+    llmc_status status = LLMC_OK;
+    const struct llmc_optimizer *o = &t->optimizer;
+    LLMC_TRY(llmc_h5_write(file, "training/m", LLMC_F32, 1, &total, o->m, 0));
+    LLMC_TRY(llmc_h5_write(file, "training/v", LLMC_F32, 1, &total, o->v, 0));
+    LLMC_TRY(llmc_h5_write_int(file, "training", "step", t->step));
+    LLMC_TRY(llmc_h5_write_int(file, "training", "optimizer_step", o->step));
+    LLMC_TRY(llmc_h5_write_double(file, "training", "scale", (double)o->scale));
+    LLMC_TRY(llmc_h5_write_int(file, "training", "good_steps", o->good_steps));
+    LLMC_TRY(llmc_h5_write_double(file, "training", "initial_sparsity", progress->initial_sparsity));
+    LLMC_TRY(llmc_h5_write_int(file, "training", "metrics_bytes", progress->metrics_nbytes));
+    LLMC_TRY(llmc_h5_write_double(file, "training", "seconds", progress->seconds));
+exit:
+    return status;
+}
+
+static llmc_status read_training(struct llmc_h5 *file, struct llmc_training *t, int64_t total,
+                                 struct llmc_stage_progress *progress)
+{
+    llmc_status status = LLMC_OK;
+    struct llmc_optimizer *o = &t->optimizer;
+    int64_t good_steps;
+    double scale;
+    LLMC_TRY(llmc_h5_read(file, "training/m", LLMC_F32, 1, &total, o->m));
+    LLMC_TRY(llmc_h5_read(file, "training/v", LLMC_F32, 1, &total, o->v));
+    LLMC_TRY(llmc_h5_read_int(file, "training", "step", &t->step));
+    LLMC_TRY(llmc_h5_read_int(file, "training", "optimizer_step", &o->step));
+    LLMC_TRY(llmc_h5_read_double(file, "training", "scale", &scale));
+    LLMC_TRY(llmc_h5_read_int(file, "training", "good_steps", &good_steps));
+    LLMC_TRY(llmc_h5_read_double(file, "training", "initial_sparsity", &progress->initial_sparsity));
+    LLMC_TRY(llmc_h5_read_int(file, "training", "metrics_bytes", &progress->metrics_nbytes));
+    LLMC_TRY(llmc_h5_read_double(file, "training", "seconds", &progress->seconds));
+    if (t->step < 0 || o->step < 0 || !(scale > 0) || good_steps < 0 || progress->metrics_nbytes < 0)
+        LLMC_FAIL(LLMC_ERR_FORMAT, "training: a count is below 0");
+    o->scale = (float)scale;
+    o->good_steps = (int32_t)good_steps;
+exit:
+    return status;
+}
+
+llmc_status llmc_state_save(const char *path, const struct llmc_state *state, const char *fingerprint,
+                            const struct llmc_training *training, const struct llmc_stage_progress *progress)
+{
+    llmc_status status = LLMC_OK;
+    const struct llmc_parameters *p = &state->model.parameters;
+    char *temporary = NULL;
+    struct llmc_h5 *file = NULL;
+    LLMC_TRY(llmc_file_begin(path, &temporary));
+    LLMC_TRY(llmc_h5_create(&file, temporary, 0));
+    LLMC_TRY(llmc_h5_write_text(file, "", "fingerprint", fingerprint));
+    LLMC_TRY(llmc_h5_write_architecture(file, &p->architecture));
+    LLMC_TRY(llmc_h5_write_int(file, "", "weight_bits", state->weight_bits));
+    LLMC_TRY(llmc_h5_write_int(file, "", "embedding_bits", state->embedding_bits));
+    LLMC_TRY(write_parameters(file, p));
+    if (state->ranges.count)
+        LLMC_TRY(write_ranges(file, &state->ranges));
+    if (training)
+        LLMC_TRY(write_training(file, training, p->total, progress));
+    LLMC_TRY(llmc_h5_close(&file));
+    LLMC_TRY(llmc_file_commit(&temporary, path));
+exit:
+    llmc_h5_abandon(&file);
+    llmc_file_abandon(&temporary);
+    return status;
+}
+
+void llmc_state_fingerprint(const char *path, char out[LLMC_HASH_TEXT_NBYTES])
+{
+    struct llmc_h5 *file = NULL;
+    char *text = NULL;
+    out[0] = '\0';
+    if (llmc_file_exists(path) && llmc_h5_open(&file, path) == LLMC_OK &&
+        llmc_h5_read_text(file, "", "fingerprint", &text) == LLMC_OK)
+        snprintf(out, LLMC_HASH_TEXT_NBYTES, "%s", text);
+    free(text);
+    llmc_h5_abandon(&file);
+}
+
+static llmc_status read_bits(struct llmc_h5 *file, const char *name, int32_t *bits)
+{
+    int64_t value;
+    llmc_status status = llmc_h5_read_int(file, "", name, &value);
+    if (status == LLMC_OK && value != 0 && (value < 2 || value > 8))
+        status = llmc_error(LLMC_ERR_FORMAT, "%s is %lld; legal are 0 and 2 to 8", name, (long long)value);
+    *bits = (int32_t)value;
+    return status;
+}
+
+llmc_status llmc_state_load(const char *path, enum llmc_number number, struct llmc_state *state)
+{
+    llmc_status status = LLMC_OK;
+    struct llmc_architecture architecture;
+    struct llmc_h5 *file = NULL;
+    LLMC_TRY(llmc_h5_open(&file, path));
+    LLMC_TRY(llmc_h5_read_architecture(file, &architecture));
+    LLMC_TRY(read_bits(file, "weight_bits", &state->weight_bits));
+    LLMC_TRY(read_bits(file, "embedding_bits", &state->embedding_bits));
+    LLMC_TRY(llmc_bert_init(&state->model, &architecture, number));
+    LLMC_TRY(read_parameters(file, &state->model.parameters));
+    if (llmc_h5_has(file, "inputs/scale"))
+        LLMC_TRY(read_ranges(file, &state->ranges, llmc_site_count(&architecture)));
+    llmc_state_apply(state);
+exit:
+    llmc_h5_abandon(&file);
+    if (status != LLMC_OK)
+        llmc_state_release(state);
+    return status;
+}
+
+llmc_status llmc_state_load_training(const char *path, struct llmc_training *training,
+                                     struct llmc_stage_progress *progress)
+{
+    llmc_status status = LLMC_OK;
+    struct llmc_h5 *file = NULL;
+    LLMC_TRY(llmc_h5_open(&file, path));
+    LLMC_TRY(read_training(file, training, training->model->parameters.total, progress));
+exit:
+    llmc_h5_abandon(&file);
+    return status;
+}

@@ -1,0 +1,56 @@
+/*
+ * The model on its way through the stages, and its HDF5 checkpoint.
+ *
+ *     /                      attributes: "fingerprint", the architecture's fields, "weight_bits",
+ *                            "embedding_bits" (0: not quantised)
+ *     /parameters/NAME       F32 [rows, cols] master weights, NAME as in Hugging Face's state dict
+ *     /masks/NAME            U8 [rows, cols], linear weights only, when anything is pruned: 0 = pruned
+ *     /inputs/...            when activations are quantised, one number per input of a linear layer:
+ *                            F32 "min", "max", "scale", "zero_point", "m", "v"; attribute "step"
+ *     /training/...          only while a stage is under way: F32 "m", "v" [total]; attributes "step",
+ *                            "optimizer_step", "scale", "good_steps", "initial_sparsity",
+ *                            "metrics_bytes", "seconds"
+ */
+#ifndef LLMC_PIPELINE_STATE_H
+#define LLMC_PIPELINE_STATE_H
+
+#include "base/hash.h"
+#include "base/status.h"
+#include "model/bert.h"
+#include "quantize/ranges.h"
+#include "train/loop.h"
+
+struct llmc_state {
+    struct llmc_bert model;
+    int32_t weight_bits, embedding_bits; /* 0: not quantised */
+    struct llmc_ranges ranges;           /* count 0: inputs are not quantised */
+};
+
+/* What a stage under way keeps beside the model. */
+struct llmc_stage_progress {
+    double initial_sparsity; /* when the stage began */
+    int64_t metrics_nbytes;  /* length of the metrics file at this step */
+    double seconds;          /* spent so far */
+};
+
+void llmc_state_release(struct llmc_state *state);
+
+/* Lets the model simulate what weight_bits, embedding_bits and ranges say. */
+void llmc_state_apply(struct llmc_state *state);
+
+/* Writes atomically. training and progress: both or neither (a finished stage). */
+llmc_status llmc_state_save(const char *path, const struct llmc_state *state, const char *fingerprint,
+                            const struct llmc_training *training, const struct llmc_stage_progress *progress);
+
+/* The fingerprint of a checkpoint; "" where the file is missing or is none of ours. */
+void llmc_state_fingerprint(const char *path, char out[LLMC_HASH_TEXT_NBYTES]);
+
+/* Reads a checkpoint into a zeroed state with compute copies in `number` (prepare them before use). Errors:
+ * LLMC_ERR_IO, LLMC_ERR_FORMAT with file and array. */
+llmc_status llmc_state_load(const char *path, enum llmc_number number, struct llmc_state *state);
+
+/* Reads what a stage under way left: `training` has its model and an initialised optimiser. */
+llmc_status llmc_state_load_training(const char *path, struct llmc_training *training,
+                                     struct llmc_stage_progress *progress);
+
+#endif
