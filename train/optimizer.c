@@ -64,13 +64,14 @@ llmc_status llmc_optimizer_step(struct llmc_optimizer *o, struct llmc_ops *ops, 
     double factor = 1.0 / (double)o->scale;
     if (o->clip_norm > 0 && result->gradient_norm > (double)o->clip_norm)
         factor *= (double)o->clip_norm / (result->gradient_norm + 1e-6); /* as torch.nn.utils.clip_grad_norm_ */
+    double correction2 = 1.0 - pow((double)o->beta2, (double)o->step);
     struct llmc_adamw settings = {
         .learning_rate = learning_rate,
         .beta1 = o->beta1,
         .beta2 = o->beta2,
-        .epsilon = o->epsilon,
+        .epsilon = o->epsilon / sqrtf((float)correction2), /* SparseAdam adds it before the correction */
         .correction1 = (float)(1.0 - pow((double)o->beta1, (double)o->step)),
-        .correction2 = (float)(1.0 - pow((double)o->beta2, (double)o->step)),
+        .correction2 = (float)correction2,
         .gradient_scale = (float)factor,
     };
     for (int32_t i = 0; i < gradients->row_count; i++) {
@@ -78,6 +79,7 @@ llmc_status llmc_optimizer_step(struct llmc_optimizer *o, struct llmc_ops *ops, 
         ops->kernels->adamw(&settings, p->values + offset, o->m + offset, o->v + offset,
                             gradients->row_values + i * hidden, (size_t)hidden);
     }
+    settings.epsilon = o->epsilon;
     for (int32_t i = LLMC_WORDS + 1; i < p->count; i++) {
         const struct llmc_parameter *parameter = &p->table[i];
         int64_t offset = parameter->offset;
