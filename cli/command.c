@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static volatile sig_atomic_t caught;
 static bool broken_pipe;
@@ -68,6 +69,14 @@ json_t *llmc_command_json_text(const char *text)
 {
     json_t *json = json_string(text);
     return json ? json : json_string("\xef\xbf\xbd");
+}
+
+void llmc_command_wait_without_spinning(char **argv)
+{
+    if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT"))
+        return;
+    setenv("OMP_WAIT_POLICY", "passive", 1);
+    execv("/proc/self/exe", argv); /* where that fails, work is only slower */
 }
 
 static void catch_signal(int signal_number)

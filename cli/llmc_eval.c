@@ -2,9 +2,9 @@
 #include "cli/metrics.h"
 #include "cli/progress_line.h"
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "experiments/measure.h"
 #include "runtime/llmc_runtime.h"
 #include "text/dataset.h"
 
@@ -28,15 +28,14 @@ static const char usage[] =
     "  --show N          also print N texts with their answers, wrong ones first\n"
     "  --threads N       0 (the default): all processors\n"
     "  --json            one JSON object\n"
+    "  --answers         with --json: also the label number of every answer\n"
     "  --help            this text\n";
-
-enum { CALL_TEXTS = 32, LATENCY_TEXTS_MAX = 1000 };
 
 struct settings {
     const char *model, *data;
     struct llmc_columns columns;
     int show, threads;
-    bool json;
+    bool json, answers;
 };
 
 struct evaluation {
@@ -44,16 +43,15 @@ struct evaluation {
     struct llmc_predictor *predictor;
     struct llmc_labels labels;
     struct llmc_rows rows;
-    float *probabilities;  /* [rows, labels] */
-    int32_t *predicted;    /* [rows] */
-    int64_t *confusion;    /* [labels, labels] */
-    double latency_ms, throughput;
+    struct llmc_measurement measured; /* scores are probabilities */
+    int64_t *confusion;               /* [labels, labels] */
     struct llmc_progress progress;
 };
 
 /* Answers the rows first..first+count-1. */
-static llmc_status answer(struct evaluation *evaluation, size_t first, size_t count, float *out)
+static llmc_status answer(void *context, size_t first, size_t count, float *out)
 {
+    const struct evaluation *evaluation = context;
     const struct llmc_rows *rows = &evaluation->rows;
     if (llmc_command_interrupted())
         return LLMC_ERR_INTERRUPTED;
@@ -61,54 +59,11 @@ static llmc_status answer(struct evaluation *evaluation, size_t first, size_t co
                         rows->pairs ? (const char *const *)rows->pairs + first : NULL, count, out);
 }
 
-static llmc_status measure_throughput(struct evaluation *evaluation)
-{
-    llmc_status status = LLMC_OK;
-    size_t count = evaluation->rows.count, labels = (size_t)evaluation->labels.count;
-    /* Once unmeasured: work memory is made by the first call. */
-    LLMC_TRY(answer(evaluation, 0, count < CALL_TEXTS ? count : CALL_TEXTS, evaluation->probabilities));
-    double start = llmc_clock();
-    for (size_t first = 0; first < count; first += CALL_TEXTS) {
-        size_t now = count - first < CALL_TEXTS ? count - first : CALL_TEXTS;
-        LLMC_TRY(answer(evaluation, first, now, evaluation->probabilities + first * labels));
-        llmc_progress_update(&evaluation->progress, "32 texts a call", (int64_t)(first + now), (int64_t)count, NULL);
-    }
-    evaluation->throughput = (double)count / (llmc_clock() - start);
-exit:
-    return status;
-}
-
-static llmc_status measure_latency(struct evaluation *evaluation)
-{
-    llmc_status status = LLMC_OK;
-    double *spent = NULL;
-    float *out = NULL;
-    size_t count = evaluation->rows.count < LATENCY_TEXTS_MAX ? evaluation->rows.count : LATENCY_TEXTS_MAX;
-    LLMC_TRY(llmc_alloc(&spent, count, sizeof *spent));
-    LLMC_TRY(llmc_alloc(&out, (size_t)evaluation->labels.count, sizeof *out));
-    for (size_t i = 0; i < count; i++) {
-        double start = llmc_clock();
-        LLMC_TRY(answer(evaluation, i, 1, out));
-        spent[i] = 1e3 * (llmc_clock() - start);
-        llmc_progress_update(&evaluation->progress, "one text a call", (int64_t)i + 1, (int64_t)count, NULL);
-    }
-    evaluation->latency_ms = llmc_metrics_median(spent, (int64_t)count);
-exit:
-    free(spent);
-    free(out);
-    return status;
-}
-
 static void judge(struct evaluation *evaluation)
 {
-    int32_t labels = evaluation->labels.count;
     for (size_t i = 0; i < evaluation->rows.count; i++) {
-        const float *probabilities = evaluation->probabilities + i * (size_t)labels;
-        int32_t best = 0;
-        for (int32_t label = 1; label < labels; label++)
-            best = probabilities[label] > probabilities[best] ? label : best;
-        evaluation->predicted[i] = best;
-        evaluation->confusion[(int64_t)evaluation->rows.label[i] * labels + best]++;
+        int64_t row = (int64_t)evaluation->rows.label[i] * evaluation->labels.count;
+        evaluation->confusion[row + evaluation->measured.answers[i]]++;
     }
 }
 
@@ -118,7 +73,7 @@ static size_t next_shown(const struct evaluation *evaluation, size_t row, bool *
     size_t count = evaluation->rows.count;
     for (;;) {
         for (; row < count; row++)
-            if ((evaluation->predicted[row] != evaluation->rows.label[row]) == *wrong)
+            if ((evaluation->measured.answers[row] != evaluation->rows.label[row]) == *wrong)
                 return row;
         if (!*wrong)
             return count;
@@ -129,8 +84,8 @@ static size_t next_shown(const struct evaluation *evaluation, size_t row, bool *
 
 static double probability_of(const struct evaluation *evaluation, size_t row)
 {
-    size_t at = row * (size_t)evaluation->labels.count + (size_t)evaluation->predicted[row];
-    return (double)evaluation->probabilities[at];
+    size_t at = row * (size_t)evaluation->labels.count + (size_t)evaluation->measured.answers[row];
+    return (double)evaluation->measured.scores[at];
 }
 
 static json_t *shown_json(const struct evaluation *evaluation, int show)
@@ -142,7 +97,7 @@ static json_t *shown_json(const struct evaluation *evaluation, int show)
     for (int i = 0; i < show && row < evaluation->rows.count; i++) {
         json_t *json = json_pack("{s:o, s:o, s:o, s:f}", "text", llmc_command_json_text(evaluation->rows.texts[row]),
                                  "label", llmc_command_json_text(names[evaluation->rows.label[row]]), "predicted",
-                                 llmc_command_json_text(names[evaluation->predicted[row]]), "probability",
+                                 llmc_command_json_text(names[evaluation->measured.answers[row]]), "probability",
                                  probability_of(evaluation, row));
         if (json && evaluation->rows.pairs)
             json_object_set_new(json, "text_pair", llmc_command_json_text(evaluation->rows.pairs[row]));
@@ -168,10 +123,16 @@ static llmc_status print_json(const struct evaluation *evaluation, const struct 
         llmc_command_json_text(settings->model), "data", llmc_command_json_text(settings->data), "file_bytes",
         (json_int_t)llmc_file_nbytes(settings->model), "texts", (json_int_t)evaluation->rows.count, "accuracy",
         llmc_metrics_accuracy(evaluation->confusion, count), "f1", llmc_metrics_f1(evaluation->confusion, count),
-        "labels", labels, "confusion", confusion, "latency_ms_b1_p50", evaluation->latency_ms,
-        "throughput_per_s_b32", evaluation->throughput, "memory_bytes", (json_int_t)llmc_metrics_peak_memory(),
+        "labels", labels, "confusion", confusion, "latency_ms_b1_p50", evaluation->measured.latency_ms,
+        "throughput_per_s_b32", evaluation->measured.throughput, "memory_bytes", (json_int_t)evaluation->measured.memory_bytes,
         "kernels", llmc_model_kernels(evaluation->model), "threads",
         llmc_predictor_threads(evaluation->predictor));
+    if (json && settings->answers) {
+        json_t *answers = json_array();
+        for (size_t i = 0; i < evaluation->rows.count; i++)
+            json_array_append_new(answers, json_integer(evaluation->measured.answers[i]));
+        json_object_set_new(json, "answers", answers);
+    }
     if (json && settings->show)
         json_object_set_new(json, "shown", shown_json(evaluation, settings->show));
     return llmc_command_print_json(json, false);
@@ -202,9 +163,9 @@ static llmc_status print_text(const struct evaluation *evaluation, const struct 
            (long long)right, evaluation->rows.count);
     printf("F1              %.4f (%s)\n", llmc_metrics_f1(evaluation->confusion, count),
            count == 2 ? evaluation->labels.names[1] : "mean over labels");
-    printf("latency         %.3f ms (median, one text a call)\n", evaluation->latency_ms);
-    printf("throughput      %.0f texts a second (32 a call)\n", evaluation->throughput);
-    printf("peak memory     %.1f MB\n", (double)llmc_metrics_peak_memory() * 1e-6);
+    printf("latency         %.3f ms (median, one text a call)\n", evaluation->measured.latency_ms);
+    printf("throughput      %.0f texts a second (32 a call)\n", evaluation->measured.throughput);
+    printf("peak memory     %.1f MB\n", (double)evaluation->measured.memory_bytes * 1e-6);
     printf("file            %.2f MB, kernels %s\n", (double)llmc_file_nbytes(settings->model) * 1e-6,
            llmc_model_kernels(evaluation->model));
     print_confusion(evaluation);
@@ -212,7 +173,7 @@ static llmc_status print_text(const struct evaluation *evaluation, const struct 
     size_t row = settings->show ? next_shown(evaluation, 0, &wrong) : evaluation->rows.count;
     for (int i = 0; i < settings->show && row < evaluation->rows.count; i++) {
         printf("%s%s predicted %s %.4f, true %s: %s", i ? "" : "\n", wrong ? "WRONG" : "right",
-               evaluation->labels.names[evaluation->predicted[row]], probability_of(evaluation, row),
+               evaluation->labels.names[evaluation->measured.answers[row]], probability_of(evaluation, row),
                evaluation->labels.names[evaluation->rows.label[row]], evaluation->rows.texts[row]);
         printf(evaluation->rows.pairs ? " | %s\n" : "\n", evaluation->rows.pairs ? evaluation->rows.pairs[row] : "");
         row = next_shown(evaluation, row + 1, &wrong);
@@ -242,18 +203,15 @@ static llmc_status evaluate(const struct settings *settings)
     LLMC_TRY(llmc_rows_read(&evaluation.rows, settings->data, &settings->columns, &evaluation.labels));
     LLMC_TRY(llmc_predictor_create(&evaluation.predictor, evaluation.model, settings->threads));
     size_t labels = (size_t)evaluation.labels.count;
-    LLMC_TRY(llmc_alloc(&evaluation.probabilities, evaluation.rows.count * labels, sizeof(float)));
-    LLMC_TRY(llmc_alloc(&evaluation.predicted, evaluation.rows.count, sizeof(int32_t)));
     LLMC_TRY(llmc_alloc(&evaluation.confusion, labels * labels, sizeof(int64_t)));
-    LLMC_TRY(measure_throughput(&evaluation));
-    LLMC_TRY(measure_latency(&evaluation));
+    LLMC_TRY(llmc_measure(&evaluation.measured, answer, &evaluation, evaluation.rows.count, evaluation.labels.count,
+                          llmc_progress_update, &evaluation.progress));
     judge(&evaluation);
     llmc_progress_finish(&evaluation.progress);
     LLMC_TRY(settings->json ? print_json(&evaluation, settings) : print_text(&evaluation, settings));
 exit:
     llmc_progress_finish(&evaluation.progress);
-    free(evaluation.probabilities);
-    free(evaluation.predicted);
+    llmc_measurement_release(&evaluation.measured);
     free(evaluation.confusion);
     llmc_rows_release(&evaluation.rows);
     llmc_labels_release(&evaluation.labels);
@@ -268,7 +226,8 @@ int llmc_command_eval(int argc, char **argv)
         {"text", required_argument, NULL, 'x'},    {"text-pair", required_argument, NULL, 'p'},
         {"label", required_argument, NULL, 'l'},   {"show", required_argument, NULL, 's'},
         {"threads", required_argument, NULL, 't'}, {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+        {"answers", no_argument, NULL, 'a'},       {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0}};
     struct settings settings = {.columns = {.text = "sentence", .label = "label"}};
     int option;
     opterr = 0;
@@ -292,6 +251,9 @@ int llmc_command_eval(int argc, char **argv)
             break;
         case 'j':
             settings.json = true;
+            break;
+        case 'a':
+            settings.answers = true;
             break;
         case 'h':
             fputs(usage, stdout);

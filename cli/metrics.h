@@ -12,10 +12,4 @@ double llmc_metrics_accuracy(const int64_t *confusion, int32_t labels);
  * A label that is neither there nor predicted counts as 0, as in scikit-learn. */
 double llmc_metrics_f1(const int64_t *confusion, int32_t labels);
 
-/* The middle of `count` numbers (the mean of the two middle ones); sorts them. 0 without numbers. */
-double llmc_metrics_median(double *values, int64_t count);
-
-/* Peak resident memory of this process in bytes (VmHWM); -1 where the system does not tell. */
-int64_t llmc_metrics_peak_memory(void);
-
 #endif

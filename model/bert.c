@@ -59,11 +59,14 @@ struct llmc_layer_weights llmc_layer_weights(const struct llmc_bert *model, int3
     return w;
 }
 
-void llmc_bert_prepare(struct llmc_bert *model, struct llmc_ops *ops)
+llmc_status llmc_bert_prepare(struct llmc_bert *model, struct llmc_ops *ops)
 {
     const struct llmc_parameters *p = &model->parameters;
     const struct llmc_architecture *a = &p->architecture;
     float limit = model->fake.weight_limit;
+    llmc_status status = llmc_ops_reserve(ops, a->ffn > a->hidden ? a->ffn : a->hidden, 1, 1);
+    if (status != LLMC_OK)
+        return status;
     for (int32_t layer = 0; layer < a->layers; layer++) {
         struct llmc_layer_weights w = llmc_layer_weights(model, layer);
         llmc_op_cast_weight(ops, llmc_parameter_values(p, llmc_layer_parameter(layer, LLMC_QUERY_WEIGHT)), limit, &w.qkv);
@@ -76,6 +79,7 @@ void llmc_bert_prepare(struct llmc_bert *model, struct llmc_ops *ops)
     }
     struct llmc_matrix pooler = llmc_matrix(model->weights.pooler, LLMC_F32, a->hidden, a->hidden);
     llmc_op_cast_weight(ops, llmc_parameter_values(p, llmc_head_parameter(a, LLMC_POOLER_WEIGHT)), limit, &pooler);
+    return LLMC_OK;
 }
 
 int32_t llmc_site_of_parameter(const struct llmc_architecture *a, int32_t index)

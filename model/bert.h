@@ -64,8 +64,8 @@ void llmc_bert_release(struct llmc_bert *model);
 /* Changes the number format of the compute copies, which must then be prepared. */
 llmc_status llmc_bert_set_number(struct llmc_bert *model, enum llmc_number number);
 
-/* Writes the compute copies from the master weights. Call after every change of either. */
-void llmc_bert_prepare(struct llmc_bert *model, struct llmc_ops *ops);
+/* Writes the compute copies from the master weights. Call after every change of either. Errors: LLMC_ERR_MEMORY. */
+llmc_status llmc_bert_prepare(struct llmc_bert *model, struct llmc_ops *ops);
 
 /* What forward leaves for backward; memory is reused from batch to batch. Zeroed is empty. */
 struct llmc_activations {

@@ -139,7 +139,7 @@ static llmc_status hash_inputs(struct llmc_run *run)
     struct llmc_hash hash = {0};
     const int64_t numbers[] = {(int64_t)config->seed, config->precision, config->data.tokens_max};
     LLMC_TRY(llmc_hash_init(&hash));
-    llmc_hash_text(&hash, "llmc run 1");
+    llmc_hash_text(&hash, "llmc " LLMC_VERSION);
     llmc_hash_update(&hash, numbers, sizeof numbers);
     llmc_hash_text(&hash, config->data.text);
     llmc_hash_text(&hash, config->data.text_pair);
@@ -180,6 +180,19 @@ exit:
     return status;
 }
 
+/* Continues run->fingerprint with the content of a stage's product. */
+static llmc_status hash_product(struct llmc_run *run, const char *product)
+{
+    struct llmc_hash hash;
+    llmc_status status = llmc_hash_init(&hash);
+    if (status != LLMC_OK)
+        return status;
+    llmc_hash_text(&hash, run->fingerprint);
+    llmc_hash_text(&hash, product);
+    llmc_hash_finish(&hash, run->fingerprint);
+    return LLMC_OK;
+}
+
 static bool makes_state(enum llmc_stage_kind kind)
 {
     return kind == LLMC_STAGE_TEACHER || kind == LLMC_STAGE_DISTILL || kind == LLMC_STAGE_QAT || kind == LLMC_STAGE_PRUNE;
@@ -198,6 +211,8 @@ static llmc_status adopt(struct llmc_run *run, const struct llmc_stage_config *s
         run->teacher_answers = record->answers;
         record->answers = NULL;
     }
+    if (makes_state(stage->kind)) /* what follows depends on the very numbers that this stage made */
+        LLMC_TRY(hash_product(run, record->product));
     run->is_student = stage->kind == LLMC_STAGE_DISTILL || (run->is_student && stage->kind != LLMC_STAGE_TEACHER);
     LLMC_TRY(llmc_report_put(&run->report, &record->row));
     LLMC_TRY(llmc_report_write(&run->report, run->report_path));
@@ -249,7 +264,7 @@ static llmc_status run_stage(struct llmc_run *run, const struct llmc_stage_confi
     }
     double seconds = run->stage_seconds > 0 ? run->stage_seconds : llmc_clock() - start;
     LLMC_TRY(llmc_stage_record_make(run, stage, seconds, &record));
-    LLMC_TRY(llmc_stage_record_write(run, stage, &record, record_path));
+    LLMC_TRY(llmc_stage_record_write(run, &record, record_path));
     llmc_file_remove(part_path);
     LLMC_TRY(adopt(run, stage, &record));
     llmc_stage_record_tell(run, &record);

@@ -73,9 +73,8 @@ bool llmc_stage_record_fits(struct llmc_run *run, const struct llmc_stage_config
     json_t *json = json_load_file(path, 0, NULL);
     const char *fingerprint = json_string_value(json_object_get(json, "fingerprint"));
     const char *product_hash = json_string_value(json_object_get(json, "product"));
-    char hash[LLMC_HASH_TEXT_NBYTES] = "";
     if (!fingerprint || !product_hash || strcmp(fingerprint, run->fingerprint) != 0 ||
-        hash_product(product, hash) != LLMC_OK || strcmp(product_hash, hash) != 0)
+        hash_product(product, record->product) != LLMC_OK || strcmp(product_hash, record->product) != 0)
         goto exit;
     fits = llmc_report_row_read(json_object_get(json, "row"), path, "row.", &record->row) == LLMC_OK &&
            read_answers(json_object_get(json, "answers"), run->dev_count, run->labels.count, &record->answers) == LLMC_OK;
@@ -144,6 +143,7 @@ llmc_status llmc_stage_record_make(struct llmc_run *run, const struct llmc_stage
                                   .memory_bytes = -1, .latency_ms_b1_p50 = -1, .throughput_per_s_b32 = -1};
     snprintf(row.name, sizeof row.name, "%s", stage->name);
     record->row = row;
+    LLMC_TRY(hash_product(product_of(run, stage->kind), record->product));
     switch (stage->kind) {
     case LLMC_STAGE_LOGITS:
         break;
@@ -166,14 +166,11 @@ exit:
     return status;
 }
 
-llmc_status llmc_stage_record_write(const struct llmc_run *run, const struct llmc_stage_config *stage,
-                                    const struct llmc_stage_record *record, const char *path)
+llmc_status llmc_stage_record_write(const struct llmc_run *run, const struct llmc_stage_record *record, const char *path)
 {
     llmc_status status = LLMC_OK;
-    char product[LLMC_HASH_TEXT_NBYTES];
     char *text = NULL;
-    LLMC_TRY(hash_product(product_of(run, stage->kind), product));
-    json_t *json = json_pack("{s:s, s:s, s:o, s:o}", "fingerprint", run->fingerprint, "product", product, "row",
+    json_t *json = json_pack("{s:s, s:s, s:o, s:o}", "fingerprint", run->fingerprint, "product", record->product, "row",
                              llmc_report_row_json(&record->row), "answers",
                              record->answers ? answers_json(record->answers, run->dev_count) : json_null());
     text = json ? json_dumps(json, JSON_COMPACT) : NULL;

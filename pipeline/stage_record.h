@@ -10,6 +10,7 @@
 
 struct llmc_stage_record {
     struct llmc_report_row row;
+    char product[LLMC_HASH_TEXT_NBYTES]; /* hash of the file that the stage made */
     int32_t *answers; /* [run->dev_count], NULL for stages that answer nothing */
 };
 void llmc_stage_record_release(struct llmc_stage_record *record);
@@ -21,8 +22,7 @@ bool llmc_stage_record_fits(struct llmc_run *run, const struct llmc_stage_config
 /* Measures what the stage made. */
 llmc_status llmc_stage_record_make(struct llmc_run *run, const struct llmc_stage_config *stage, double seconds,
                                    struct llmc_stage_record *record);
-llmc_status llmc_stage_record_write(const struct llmc_run *run, const struct llmc_stage_config *stage,
-                                    const struct llmc_stage_record *record, const char *path);
+llmc_status llmc_stage_record_write(const struct llmc_run *run, const struct llmc_stage_record *record, const char *path);
 
 /* One line for the user. */
 void llmc_stage_record_tell(struct llmc_run *run, const struct llmc_stage_record *record);

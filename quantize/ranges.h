@@ -29,7 +29,7 @@ void llmc_ranges_release(struct llmc_ranges *ranges);
 void llmc_ranges_clear(struct llmc_range *out, int32_t count);
 
 /* Takes a batch's observation into the averages: the plain mean of the first batches, then an exponential
- * average with this momentum (0.99: a batch counts 1 %). Makes the quantisers anew. */
+ * average with this momentum (0.99: a batch counts 1 %; 1: the plain mean of all). Makes the quantisers anew. */
 void llmc_ranges_average(struct llmc_ranges *ranges, const struct llmc_range *observed, double momentum);
 
 /* One Adam step on the log scales. dscales [count]: gradients of loss_scale * loss. Values that are not finite

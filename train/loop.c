@@ -115,7 +115,7 @@ static llmc_status one_step(struct llmc_training *t, struct loop *loop, struct l
     metrics->skipped = result.skipped;
     if (t->after_step && !result.skipped)
         LLMC_TRY(t->after_step(t->context, &loop->gradients, metrics->scale, metrics->learning_rate));
-    llmc_bert_prepare(t->model, t->ops);
+    LLMC_TRY(llmc_bert_prepare(t->model, t->ops));
 exit:
     return status;
 }
@@ -136,7 +136,7 @@ llmc_status llmc_training_run(struct llmc_training *t)
     int64_t steps = llmc_training_steps(t);
     double saved = llmc_clock(), smooth = -1;
     LLMC_TRY(loop_init(&loop, t));
-    llmc_bert_prepare(t->model, t->ops);
+    LLMC_TRY(llmc_bert_prepare(t->model, t->ops));
     while (t->step < steps) {
         double start = llmc_clock();
         struct llmc_step_metrics metrics = {.step = t->step, .steps = steps};
