@@ -2,6 +2,8 @@
 
 #include "distill/loss.h"
 #include "model/bert.h"
+#include "prune/magnitude.h"
+#include "quantize/pack.h"
 #include "train/loss.h"
 #include "train/optimizer.h"
 
@@ -102,7 +104,8 @@ int harness_forward(struct harness *h, int32_t sequences, const int32_t *ids, co
         .keep = keep != 0,
     };
     h->pass = pass;
-    llmc_bert_prepare(&h->model, &h->ops);
+    if (llmc_bert_prepare(&h->model, &h->ops) != LLMC_OK)
+        return -1;
     return result(llmc_bert_forward(&h->model, &h->ops, &h->pass, &h->activations, logits));
 }
 
@@ -155,5 +158,68 @@ int harness_step(struct harness *h, float learning_rate, int *skipped, double *n
     *skipped = step.skipped;
     *norm = step.gradient_norm;
     *scale = h->optimizer.scale;
+    return 0;
+}
+
+void harness_growth_interval(struct harness *h, int32_t steps)
+{
+    h->optimizer.growth_interval = steps;
+}
+
+float *harness_moments(struct harness *h, int second)
+{
+    return second ? h->optimizer.v : h->optimizer.m;
+}
+
+double harness_learning_rate(double peak, double warmup, int64_t step, int64_t steps)
+{
+    return llmc_learning_rate(peak, warmup, step, steps);
+}
+
+uint8_t *harness_mask(struct harness *h)
+{
+    return llmc_parameters_make_mask(&h->model.parameters) == LLMC_OK ? h->model.parameters.mask : NULL;
+}
+
+int harness_prune(struct harness *h, double sparsity)
+{
+    return result(llmc_prune_to(&h->model.parameters, sparsity));
+}
+
+void harness_pack_rows(const float *weights, int64_t rows, int64_t cols, int bits, int8_t *integers, float *scales)
+{
+    llmc_pack_rows(weights, rows, cols, bits, integers, scales);
+}
+
+int harness_cast_weight(struct harness *h, const float *weight, float limit, int64_t rows, int64_t cols, float *out)
+{
+    struct llmc_matrix matrix = llmc_matrix(out, LLMC_F32, rows, cols);
+    if (llmc_ops_reserve(&h->ops, cols, 1, 1) != LLMC_OK)
+        return -1;
+    llmc_op_cast_weight(&h->ops, weight, limit, &matrix);
+    return 0;
+}
+
+int harness_fake_input(struct harness *h, float scale, float zero_point, int64_t rows, int64_t cols, const float *x,
+                       float *y)
+{
+    struct llmc_quantizer quantizer = {scale, 1.0f / scale, zero_point};
+    struct llmc_matrix in = llmc_matrix((void *)x, LLMC_F32, rows, cols), out = llmc_matrix(y, LLMC_F32, rows, cols);
+    if (llmc_ops_reserve(&h->ops, cols, 1, 1) != LLMC_OK)
+        return -1;
+    llmc_op_fake_input(&h->ops, &quantizer, &in, &out);
+    return 0;
+}
+
+int harness_fake_input_backward(struct harness *h, float scale, float zero_point, int64_t rows, int64_t cols,
+                                const float *x, const float *dy, float *dx, double *dscale)
+{
+    struct llmc_quantizer quantizer = {scale, 1.0f / scale, zero_point};
+    struct llmc_matrix in = llmc_matrix((void *)x, LLMC_F32, rows, cols), out = llmc_matrix(dx, LLMC_F32, rows, cols);
+    if (llmc_ops_reserve(&h->ops, cols, 1, 1) != LLMC_OK)
+        return -1;
+    memcpy(dx, dy, (size_t)(rows * cols) * sizeof *dx);
+    *dscale = 0;
+    llmc_op_fake_input_backward(&h->ops, &quantizer, &in, &out, dscale);
     return 0;
 }

@@ -37,5 +37,22 @@ double harness_loss(int loss_kind, const float *logits, const float *teacher, co
 /* An optimiser step with the gradients of the last backward. */
 int harness_optimizer(struct harness *h, float weight_decay, float clip_norm, int scaling, float scale);
 int harness_step(struct harness *h, float learning_rate, int *skipped, double *norm, float *scale);
+void harness_growth_interval(struct harness *h, int32_t steps);
+/* The first (0) or second (1) moments [total]; valid until the next harness_optimizer. */
+float *harness_moments(struct harness *h, int second);
+double harness_learning_rate(double peak, double warmup, int64_t step, int64_t steps);
+
+/* Pruning: makes the mask [total - dense_begin]; NULL without memory. */
+uint8_t *harness_mask(struct harness *h);
+int harness_prune(struct harness *h, double sparsity);
+
+/* Quantisation of weights: packed integers and scales, and the compute copy that fake quantisation makes. */
+void harness_pack_rows(const float *weights, int64_t rows, int64_t cols, int bits, int8_t *integers, float *scales);
+int harness_cast_weight(struct harness *h, const float *weight, float limit, int64_t rows, int64_t cols, float *out);
+/* Fake quantisation of an input [rows, cols]: y, and from the gradient dy of y: dx and the scale's. */
+int harness_fake_input(struct harness *h, float scale, float zero_point, int64_t rows, int64_t cols, const float *x,
+                       float *y);
+int harness_fake_input_backward(struct harness *h, float scale, float zero_point, int64_t rows, int64_t cols,
+                                const float *x, const float *dy, float *dx, double *dscale);
 
 #endif

@@ -15,6 +15,9 @@ def library():
     lib.harness_error.restype = ctypes.c_char_p
     lib.harness_values.restype = ctypes.POINTER(ctypes.c_float)
     lib.harness_loss.restype = ctypes.c_double
+    lib.harness_moments.restype = ctypes.POINTER(ctypes.c_float)
+    lib.harness_mask.restype = ctypes.POINTER(ctypes.c_uint8)
+    lib.harness_learning_rate.restype = ctypes.c_double
     return lib
 
 
@@ -43,6 +46,7 @@ class Model:
         total, begin = ctypes.c_int64(), ctypes.c_int64()
         values = self.lib.harness_values(self.handle, ctypes.byref(total), ctypes.byref(begin))
         self.values = np.ctypeslib.as_array(values, (total.value,))
+        self.dense_begin = begin.value
         self.sites = self.lib.harness_site_count(self.handle)
         self.table = {}
         name = ctypes.create_string_buffer(96)
@@ -115,5 +119,67 @@ class Model:
                                          ctypes.byref(norm), ctypes.byref(scale)))
         return bool(skipped.value), norm.value, scale.value
 
+    def growth_interval(self, steps):
+        self.lib.harness_growth_interval(self.handle, steps)
+
+    def moments(self):
+        """Views of the first and second moments, arenas as `values`."""
+        return [np.ctypeslib.as_array(self.lib.harness_moments(self.handle, second), self.values.shape)
+                for second in (0, 1)]
+
+    def mask(self):
+        """A view of the mask [total - dense_begin], made where there is none."""
+        return np.ctypeslib.as_array(self.lib.harness_mask(self.handle), (self.values.size - self.dense_begin,))
+
+    def prune(self, sparsity):
+        self.check(self.lib.harness_prune(self.handle, ctypes.c_double(sparsity)))
+
+    def cast_weight(self, weight, limit):
+        """The compute copy of a matrix in FP32, fake-quantised when limit > 0."""
+        out = np.zeros_like(weight)
+        self.check(self.lib.harness_cast_weight(self.handle, pointer(weight, ctypes.c_float), ctypes.c_float(limit),
+                                                *map(ctypes.c_int64, weight.shape), pointer(out, ctypes.c_float)))
+        return out
+
+    def fake_input(self, x, scale, zero_point):
+        y = np.zeros_like(x)
+        self.check(self.lib.harness_fake_input(self.handle, ctypes.c_float(scale), ctypes.c_float(zero_point),
+                                               *map(ctypes.c_int64, x.shape), pointer(x, ctypes.c_float),
+                                               pointer(y, ctypes.c_float)))
+        return y
+
+    def fake_input_backward(self, x, dy, scale, zero_point):
+        """Returns (dx, gradient of the scale)."""
+        dx, dscale = np.zeros_like(x), ctypes.c_double()
+        self.check(self.lib.harness_fake_input_backward(
+            self.handle, ctypes.c_float(scale), ctypes.c_float(zero_point), *map(ctypes.c_int64, x.shape),
+            pointer(x, ctypes.c_float), pointer(dy, ctypes.c_float), pointer(dx, ctypes.c_float), ctypes.byref(dscale)))
+        return dx, dscale.value
+
     def free(self):
         self.lib.harness_free(self.handle)
+
+
+class Checks:
+    """Counts and prints what a reference test expects."""
+
+    def __init__(self):
+        self.failures = 0
+
+    def expect(self, ok, text):
+        print(("ok      " if ok else "FAILED  ") + text, flush=True)
+        self.failures += not ok
+
+
+def pack_rows(weights, bits):
+    """Returns (integers [rows, cols], scales [rows])."""
+    rows, cols = weights.shape
+    integers, scales = np.zeros((rows, cols), np.int8), np.zeros(rows, np.float32)
+    library().harness_pack_rows(pointer(weights, ctypes.c_float), ctypes.c_int64(rows), ctypes.c_int64(cols), bits,
+                                pointer(integers, ctypes.c_int8), pointer(scales, ctypes.c_float))
+    return integers, scales
+
+
+def learning_rate(peak, warmup, step, steps):
+    return library().harness_learning_rate(ctypes.c_double(peak), ctypes.c_double(warmup), ctypes.c_int64(step),
+                                           ctypes.c_int64(steps))

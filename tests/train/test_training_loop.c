@@ -1,0 +1,348 @@
+/*
+ * The training loop: its order, its steps, and that a run that was stopped and
+ * restarted any number of times ends with the bits of an undisturbed one.
+ */
+#include "tests/base/test_support.h"
+
+#include "base/random.h"
+#include "train/loop.h"
+#include "train/loss.h"
+
+#include <math.h>
+
+enum { ROWS = 23, BATCH = 4, STEPS_PER_EPOCH = 6, LENGTH_MAX = 12, STEPS_MAX = 64, LABELS = 3 };
+
+static const struct llmc_architecture shape = {50, LENGTH_MAX, 2, 16, 2, 2, 24, LABELS, LLMC_GELU, 1e-12f};
+
+static struct {
+    int64_t offsets[ROWS + 1];
+    int32_t ids[ROWS * LENGTH_MAX], label[ROWS];
+    uint8_t types[ROWS * LENGTH_MAX];
+} numbers;
+static struct llmc_dataset data = {ROWS, numbers.offsets, numbers.ids, numbers.types, numbers.label, LENGTH_MAX};
+
+static void make_data(void)
+{
+    for (int row = 0; row < ROWS; row++) {
+        int length = 1 + (int)(llmc_random_u32(1, (uint32_t)row) % LENGTH_MAX);
+        numbers.offsets[row + 1] = numbers.offsets[row] + length;
+        for (int64_t t = numbers.offsets[row]; t < numbers.offsets[row + 1]; t++) {
+            numbers.ids[t] = (int32_t)(llmc_random_u32(2, (uint32_t)t) % 50);
+            numbers.types[t] = t > numbers.offsets[row] + 3;
+        }
+        numbers.label[row] = numbers.ids[numbers.offsets[row]] % LABELS;
+    }
+}
+
+/* A run and what its callbacks saw. */
+struct run {
+    struct llmc_ops ops;
+    struct llmc_bert model;
+    struct llmc_training training;
+    volatile sig_atomic_t stop;
+    int64_t stop_after; /* steps; -1: never */
+    int before_steps, after_steps, saves;
+    struct llmc_step_metrics metrics[STEPS_MAX];
+    int32_t sequences[STEPS_MAX];
+    int64_t rows[STEPS_MAX][BATCH];
+    /* what `save` kept */
+    float *values, *m, *v;
+    struct llmc_optimizer optimizer;
+    int64_t step;
+};
+
+static llmc_status loss(void *context, const struct llmc_loss_input *input, double *out, float *dlogits)
+{
+    struct run *run = context;
+    int64_t step = run->training.step;
+    double work[LABELS];
+    assert_int_equal(input->labels, LABELS);
+    assert_true(step < STEPS_MAX);
+    run->sequences[step] = input->batch->sequences;
+    memcpy(run->rows[step], input->batch->rows, (size_t)input->batch->sequences * sizeof(int64_t));
+    for (int32_t i = 0; i < input->batch->sequences * LABELS; i++)
+        assert_true(dlogits[i] == 0);
+    for (int32_t i = 0; i < input->batch->sequences; i++)
+        assert_int_equal(input->batch->label[i], numbers.label[input->batch->rows[i]]);
+    *out = llmc_cross_entropy(input->logits, input->batch->label, input->batch->sequences, LABELS, 1, input->scale,
+                              dlogits, work);
+    return LLMC_OK;
+}
+
+static llmc_status before_step(void *context, int64_t step, int64_t steps)
+{
+    struct run *run = context;
+    assert_int_equal(step, run->training.step);
+    assert_int_equal(steps, llmc_training_steps(&run->training));
+    run->before_steps++;
+    return LLMC_OK;
+}
+
+static llmc_status after_step(void *context, const struct llmc_gradients *gradients, double scale, double learning_rate)
+{
+    struct run *run = context;
+    assert_true(gradients->row_count > 0 && scale >= 1 && learning_rate >= 0);
+    run->after_steps++;
+    return LLMC_OK;
+}
+
+static void *copy_of(const void *from, size_t nbytes)
+{
+    void *to = malloc(nbytes);
+    assert_non_null(to);
+    return memcpy(to, from, nbytes);
+}
+
+static size_t arena_nbytes(const struct run *run)
+{
+    return (size_t)run->model.parameters.total * sizeof(float);
+}
+
+static llmc_status save(void *context, const struct llmc_training *training)
+{
+    struct run *run = context;
+    free(run->values), free(run->m), free(run->v);
+    run->values = copy_of(training->model->parameters.values, arena_nbytes(run));
+    run->m = copy_of(training->optimizer.m, arena_nbytes(run));
+    run->v = copy_of(training->optimizer.v, arena_nbytes(run));
+    run->optimizer = training->optimizer;
+    run->step = training->step;
+    run->saves++;
+    return LLMC_OK;
+}
+
+static llmc_status metrics(void *context, const struct llmc_step_metrics *step)
+{
+    struct run *run = context;
+    run->metrics[step->step] = *step;
+    if (run->training.step == run->stop_after)
+        run->stop = 1;
+    return LLMC_OK;
+}
+
+static void run_open(struct run *run, enum llmc_number number, double epochs)
+{
+    memset(run, 0, sizeof *run);
+    assert_ok(llmc_ops_init(&run->ops, 2));
+    assert_ok(llmc_bert_init(&run->model, &shape, number));
+    for (int32_t i = 0; i < run->model.parameters.count; i++)
+        llmc_parameter_randomize(&run->model.parameters, i, 7);
+    run->stop_after = -1;
+    struct llmc_training training = {
+        .model = &run->model, .ops = &run->ops, .data = &data, .seed = 5, .epochs = epochs, .peak_learning_rate = 5e-3,
+        .warmup = 0.1, .batch_size = BATCH, .dropout = 0.1f, .save_seconds = 1e9, .stop = &run->stop, .context = run,
+        .loss = loss, .before_step = before_step, .after_step = after_step, .save = save, .metrics = metrics,
+    };
+    run->training = training;
+    assert_ok(llmc_optimizer_init(&run->training.optimizer, &run->model.parameters, 0.01f, 1, number == LLMC_F16));
+    if (number == LLMC_F16)
+        run->training.optimizer.scale = 0x1p25f; /* so high that the first steps are skipped */
+}
+
+static void run_close(struct run *run)
+{
+    llmc_optimizer_release(&run->training.optimizer);
+    llmc_bert_release(&run->model);
+    llmc_ops_release(&run->ops);
+    free(run->values), free(run->m), free(run->v);
+}
+
+/* Puts what `from` saved into a fresh run, as a new process does from a checkpoint. */
+static void run_restore(struct run *run, const struct run *from)
+{
+    struct llmc_optimizer *o = &run->training.optimizer;
+    memcpy(run->model.parameters.values, from->values, arena_nbytes(run));
+    memcpy(o->m, from->m, arena_nbytes(run));
+    memcpy(o->v, from->v, arena_nbytes(run));
+    o->step = from->optimizer.step;
+    o->scale = from->optimizer.scale;
+    o->good_steps = from->optimizer.good_steps;
+    run->training.step = from->step;
+    memcpy(run->metrics, from->metrics, sizeof run->metrics);
+}
+
+static void assert_same_end(const struct run *run, const struct run *undisturbed, int64_t steps)
+{
+    const struct llmc_optimizer *o = &run->training.optimizer, *u = &undisturbed->training.optimizer;
+    assert_memory_equal(run->model.parameters.values, undisturbed->model.parameters.values, arena_nbytes(run));
+    assert_memory_equal(o->m, u->m, arena_nbytes(run));
+    assert_memory_equal(o->v, u->v, arena_nbytes(run));
+    assert_int_equal(o->step, u->step);
+    assert_true(o->scale == u->scale && o->good_steps == u->good_steps);
+    for (int64_t i = 0; i < steps; i++) {
+        struct llmc_step_metrics a = run->metrics[i], b = undisturbed->metrics[i];
+        a.seconds = b.seconds = 0;
+        assert_int_equal(a.step, i);
+        if (isnan(a.gradient_norm) && isnan(b.gradient_norm)) /* a NaN may have any sign */
+            a.gradient_norm = b.gradient_norm = 0;
+        assert_true(a.loss == b.loss && a.learning_rate == b.learning_rate && a.gradient_norm == b.gradient_norm);
+        assert_true(a.scale == b.scale && a.skipped == b.skipped && a.tokens == b.tokens && a.steps == b.steps);
+    }
+}
+
+static void check_restarts(enum llmc_number number)
+{
+    static const int64_t stops[] = {1, 7, 8, 12}; /* the first step; past an epoch; at once again; its end */
+    static struct run undisturbed, run, next;
+    run_open(&undisturbed, number, 3);
+    int64_t steps = llmc_training_steps(&undisturbed.training);
+    assert_int_equal(steps, 3 * STEPS_PER_EPOCH);
+    assert_ok(llmc_training_run(&undisturbed.training));
+    int skipped = 0;
+    double first = 0, last = 0;
+    for (int i = 0; i < steps; i++) {
+        assert_true(isfinite(undisturbed.metrics[i].loss));
+        skipped += undisturbed.metrics[i].skipped;
+        first += i < STEPS_PER_EPOCH ? undisturbed.metrics[i].loss / STEPS_PER_EPOCH : 0;
+        last += i >= 2 * STEPS_PER_EPOCH ? undisturbed.metrics[i].loss / STEPS_PER_EPOCH : 0;
+    }
+    assert_true(number == LLMC_F16 ? skipped > 1 && skipped < steps / 2 : skipped == 0);
+    assert_true(last < first);
+    assert_int_equal(undisturbed.before_steps, steps);
+    assert_int_equal(undisturbed.after_steps, steps - skipped);
+    assert_int_equal(undisturbed.saves, 0);
+
+    run_open(&run, number, 3);
+    for (size_t i = 0; i < COUNT_OF(stops); i++) {
+        run.stop_after = stops[i];
+        assert_fails(llmc_training_run(&run.training), LLMC_ERR_INTERRUPTED, "go on");
+        assert_int_equal(run.saves, 1);
+        assert_int_equal(run.step, stops[i]);
+        run_open(&next, number, 3);
+        run_restore(&next, &run);
+        run_close(&run);
+        run = next;
+        run.training.model = &run.model; /* the struct has moved */
+        run.training.ops = &run.ops;
+        run.training.stop = &run.stop;
+        run.training.context = &run;
+    }
+    run.stop_after = steps; /* too late to stop: the run is finished */
+    assert_ok(llmc_training_run(&run.training));
+    assert_same_end(&run, &undisturbed, steps);
+    run_close(&run);
+    run_close(&undisturbed);
+}
+
+static void test_restarts(void **state)
+{
+    (void)state;
+    check_restarts(LLMC_F32);
+    check_restarts(LLMC_F16);
+    check_restarts(LLMC_BF16);
+}
+
+/* Another seed gives another order, other dropout and so other weights. */
+static void test_seeds(void **state)
+{
+    (void)state;
+    static struct run a, b;
+    run_open(&a, LLMC_F32, 1);
+    run_open(&b, LLMC_F32, 1);
+    b.training.seed = 6;
+    assert_ok(llmc_training_run(&a.training));
+    assert_ok(llmc_training_run(&b.training));
+    assert_memory_not_equal(a.model.parameters.values, b.model.parameters.values, arena_nbytes(&a));
+    run_close(&a);
+    run_close(&b);
+}
+
+/* Fractional epochs round up to steps; every epoch shows every row once, the rest of it in a small last batch. */
+static void test_steps_and_batches(void **state)
+{
+    (void)state;
+    static const struct {
+        double epochs;
+        int64_t steps;
+    } cases[] = {{0, 1}, {0.01, 1}, {0.5, 3}, {0.51, 4}, {1, 6}, {2.5, 15}, {7, 42}};
+    static struct run run;
+    for (size_t c = 0; c < COUNT_OF(cases); c++) {
+        run_open(&run, LLMC_F32, cases[c].epochs);
+        assert_int_equal(llmc_training_steps(&run.training), cases[c].steps);
+        run_close(&run);
+    }
+    run_open(&run, LLMC_F32, 2.5);
+    run.training.save_seconds = 0;
+    assert_ok(llmc_training_run(&run.training));
+    assert_int_equal(run.training.step, 15);
+    assert_int_equal(run.saves, 14); /* after every step but the last */
+    int seen[3][ROWS] = {{0}};
+    for (int step = 0; step < 15; step++) {
+        int64_t tokens = 0;
+        assert_int_equal(run.sequences[step], step % STEPS_PER_EPOCH == STEPS_PER_EPOCH - 1 ? ROWS % BATCH : BATCH);
+        for (int32_t i = 0; i < run.sequences[step]; i++) {
+            int64_t row = run.rows[step][i];
+            seen[step / STEPS_PER_EPOCH][row]++;
+            tokens += numbers.offsets[row + 1] - numbers.offsets[row];
+        }
+        assert_int_equal(run.metrics[step].tokens, tokens);
+        assert_true(run.metrics[step].learning_rate == llmc_learning_rate(5e-3, 0.1, step, 15));
+    }
+    for (int row = 0; row < ROWS; row++)
+        assert_true(seen[0][row] == 1 && seen[1][row] == 1 && seen[2][row] <= 1);
+    run_close(&run);
+}
+
+static llmc_status broken(void *context, int64_t step, int64_t steps)
+{
+    (void)context, (void)steps;
+    return step == 2 ? llmc_error(LLMC_ERR_IO, "the disk is full") : LLMC_OK;
+}
+
+static void test_errors_of_hooks(void **state)
+{
+    (void)state;
+    static struct run run;
+    run_open(&run, LLMC_F32, 1);
+    run.training.before_step = broken;
+    assert_fails(llmc_training_run(&run.training), LLMC_ERR_IO, "disk is full");
+    assert_int_equal(run.training.step, 2);
+    run_close(&run);
+}
+
+static void test_epoch_order(void **state)
+{
+    (void)state;
+    static const size_t counts[] = {1, 2, 3, 100, 1000};
+    static int64_t order[1000], other[1000];
+    static bool seen[1000];
+    for (size_t c = 0; c < COUNT_OF(counts); c++) {
+        size_t count = counts[c];
+        for (int64_t epoch = 0; epoch < 3; epoch++) {
+            memset(seen, 0, sizeof seen);
+            llmc_epoch_order(3, epoch, count, order);
+            for (size_t i = 0; i < count; i++) {
+                assert_true(order[i] >= 0 && (size_t)order[i] < count && !seen[order[i]]);
+                seen[order[i]] = true;
+            }
+            llmc_epoch_order(3, epoch, count, other);
+            assert_memory_equal(order, other, count * sizeof *order);
+            if (count < 100)
+                continue;
+            llmc_epoch_order(3, epoch + 1, count, other);
+            assert_memory_not_equal(order, other, count * sizeof *order);
+            llmc_epoch_order(4, epoch, count, other);
+            assert_memory_not_equal(order, other, count * sizeof *order);
+        }
+    }
+    /* Every row comes to every place about equally often: 4,000 orders of 4 rows, 1,000 +- 5 standard deviations. */
+    int places[4][4] = {{0}};
+    for (int64_t epoch = 0; epoch < 4000; epoch++) {
+        llmc_epoch_order(9, epoch, 4, order);
+        for (int i = 0; i < 4; i++)
+            places[i][order[i]]++;
+    }
+    for (int i = 0; i < 16; i++)
+        assert_in_range(places[i / 4][i % 4], 1000 - 137, 1000 + 137);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_epoch_order),     cmocka_unit_test(test_steps_and_batches),
+        cmocka_unit_test(test_errors_of_hooks), cmocka_unit_test(test_seeds),
+        cmocka_unit_test(test_restarts),
+    };
+    make_data();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
