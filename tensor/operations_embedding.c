@@ -6,9 +6,9 @@
 static void add_row(const struct llmc_kernels *k, const float *table_row, float integer_limit, float *work,
                     float *row, size_t n)
 {
-    float scale = integer_limit > 0 ? k->absmax(table_row, n) / integer_limit : 0;
-    if (scale > 0) {
-        k->fake_weight(table_row, scale, integer_limit, work, n);
+    if (integer_limit > 0) {
+        float scale = k->absmax(table_row, n) / integer_limit;
+        k->fake_weight(table_row, scale > 0 ? scale : 1.0f, integer_limit, work, n);
         table_row = work;
     }
     k->add(row, table_row, n);

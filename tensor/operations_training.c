@@ -65,9 +65,9 @@ void llmc_op_cast_weight(struct llmc_ops *ops, const float *weight, float intege
         struct worker w = llmc_worker(ops, out->rows, out->cols);
         for (int64_t row = w.begin; row < w.end; row++) {
             const float *values = weight + row * out->cols;
-            float scale = integer_limit > 0 ? k->absmax(values, n) / integer_limit : 0;
-            if (scale > 0) {
-                k->fake_weight(values, scale, integer_limit, w.row[0], n);
+            if (integer_limit > 0) {
+                float scale = k->absmax(values, n) / integer_limit;
+                k->fake_weight(values, scale > 0 ? scale : 1.0f, integer_limit, w.row[0], n);
                 values = w.row[0];
             }
             k->narrow(values, out->number, llmc_matrix_row(out, row), n);
