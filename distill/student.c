@@ -27,7 +27,7 @@ static llmc_status check_layers(const struct llmc_architecture *a, const struct 
                           "%d, %d, %d (from_layers: [] starts from random layers)",
                           t->hidden, t->ffn, t->heads, a->hidden, a->ffn, a->heads);
     for (int32_t i = 0; i < shape->layers; i++)
-        if (shape->from_layers[i] >= t->layers)
+        if (shape->from_layers[i] < 0 || shape->from_layers[i] >= t->layers)
             return llmc_error(LLMC_ERR_CONFIG, "student.from_layers: the teacher has no layer %d; legal are 0 to %d",
                               shape->from_layers[i], t->layers - 1);
     return LLMC_OK;
