@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+const struct llmc_envelope llmc_compressed_envelope = {"LLMC", LLMC_COMPRESSED_VERSION, "compressed checkpoint"};
+
 /* How rows and columns of a parameter follow from the architecture. */
 enum size_of { ONE, VOCABULARY, POSITIONS, TYPES, HIDDEN, FFN, LABELS };
 

@@ -1,13 +1,7 @@
 /*
  * The compressed checkpoint, model.llmc: all that the runtime needs, in few bytes.
  *
- * Bytes 0..511, the HDF5 user block (little-endian):
- *      0   8  magic "LLMC\r\n\x1a\n" (shows damage by text-mode transfers, as PNG's does)
- *      8   4  format version, LLMC_COMPRESSED_VERSION
- *     12   4  CRC-32 (zlib's) of all bytes from 512 to the end of the file
- *     16   8  length of the whole file in bytes
- *     24 484  zero
- *    508   4  CRC-32 of bytes 0..507
+ * Bytes 0..511: the seal of envelope.h with magic "LLMC\r\n\x1a\n" and LLMC_COMPRESSED_VERSION.
  * From byte 512: an HDF5 file. All arrays use shuffle + deflate 9.
  *     /                        attributes: the architecture's fields; "activation"; "tokens_max";
  *                              "lowercase", "strip_accents", "split_chinese", "clean" (0 or 1);
@@ -43,7 +37,6 @@
 #include <stdint.h>
 
 #define LLMC_COMPRESSED_VERSION 1
-#define LLMC_COMPRESSED_USER_BLOCK 512
 
 /* One parameter. In memory it is always dense; `sparse` says how it is stored. */
 struct llmc_compressed_tensor {

@@ -322,7 +322,7 @@ llmc_status llmc_compressed_read(const char *path, struct llmc_compressed *conte
     struct reader reader = {0};
     uint64_t nbytes;
     memset(content, 0, sizeof *content);
-    LLMC_TRY(llmc_compressed_verify(path, &nbytes));
+    LLMC_TRY(llmc_envelope_verify(path, &llmc_compressed_envelope, &nbytes));
     if (__builtin_mul_overflow(nbytes, (uint64_t)EXPANSION_MAX, &reader.nbytes_left))
         reader.nbytes_left = UINT64_MAX;
     LLMC_TRY(llmc_h5_open(&reader.file, path));

@@ -137,10 +137,10 @@ llmc_status llmc_compressed_write(const char *path, const struct llmc_compressed
     if (status != LLMC_OK)
         return llmc_error_prefix(status, "%s", path);
     LLMC_TRY(llmc_file_begin(path, &temporary));
-    LLMC_TRY(llmc_h5_create(&file, temporary, LLMC_COMPRESSED_USER_BLOCK));
+    LLMC_TRY(llmc_h5_create(&file, temporary, LLMC_ENVELOPE_NBYTES));
     LLMC_TRY(write_content(file, content));
     LLMC_TRY(llmc_h5_close(&file));
-    LLMC_TRY(llmc_compressed_seal(temporary));
+    LLMC_TRY(llmc_envelope_seal(temporary, &llmc_compressed_envelope));
     LLMC_TRY(llmc_file_commit(&temporary, path));
 exit:
     llmc_h5_abandon(&file);

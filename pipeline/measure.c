@@ -187,12 +187,14 @@ llmc_status llmc_measure_checkpoint(const struct llmc_config *config, const char
                   a.state.model.parameters.architecture.labels, labels.count);
     LLMC_TRY(llmc_bert_prepare(&a.state.model, &a.ops));
     LLMC_TRY(llmc_measure(&measurement, answer, &a, a.rows.count, labels.count, NULL, NULL));
-    json_t *answers = json_array();
+    json_t *answers = json_array(), *logits = json_array();
     for (size_t i = 0; i < a.rows.count; i++)
         json_array_append_new(answers, json_integer(measurement.answers[i]));
+    for (size_t i = 0; i < a.rows.count * (size_t)labels.count; i++)
+        json_array_append_new(logits, json_real((double)measurement.scores[i]));
     int64_t correct = llmc_measurement_correct(&measurement, a.rows.label, a.rows.count);
-    json_t *object = json_pack("{s:f, s:o, s:f, s:f, s:I}", "accuracy", (double)correct / (double)a.rows.count,
-                               "answers", answers, "latency_ms_b1_p50", measurement.latency_ms, "throughput_per_s_b32",
+    json_t *object = json_pack("{s:f, s:o, s:o, s:f, s:f, s:I}", "accuracy", (double)correct / (double)a.rows.count,
+                               "answers", answers, "logits", logits, "latency_ms_b1_p50", measurement.latency_ms, "throughput_per_s_b32",
                                measurement.throughput, "memory_bytes", (json_int_t)measurement.memory_bytes);
     *json = object ? json_dumps(object, JSON_COMPACT) : NULL;
     json_decref(object);

@@ -233,7 +233,6 @@ static llmc_status run_stage(struct llmc_run *run, const struct llmc_stage_confi
     llmc_status status = LLMC_OK;
     struct llmc_stage_record record = {0};
     char *record_path = NULL, *part_path = NULL, *earlier_path = NULL;
-    char fingerprint[LLMC_HASH_TEXT_NBYTES];
 
     LLMC_TRY(hash_stage(run, stage));
     LLMC_TRY(llmc_run_path(run, stage->name, ".json", &record_path));
@@ -253,15 +252,9 @@ static llmc_status run_stage(struct llmc_run *run, const struct llmc_stage_confi
     llmc_run_message(run, "%s: starts", stage->name);
     double start = llmc_clock();
     run->stage_seconds = 0;
-    llmc_state_fingerprint(run->state_path ? run->state_path : "", fingerprint);
-    if (makes_state(stage->kind) && strcmp(fingerprint, run->fingerprint) == 0) {
-        llmc_state_release(&run->state); /* killed between its end and its measuring */
-        LLMC_TRY(load_state(run, run->state_path));
-    } else {
-        if (stage->kind != LLMC_STAGE_TEACHER && stage->kind != LLMC_STAGE_LOGITS)
-            LLMC_TRY(load_state(run, makes_state(stage->kind) ? earlier_path : run->state_path));
-        LLMC_TRY(stage_functions[stage->kind](run, stage));
-    }
+    if (stage->kind != LLMC_STAGE_TEACHER && stage->kind != LLMC_STAGE_LOGITS)
+        LLMC_TRY(load_state(run, makes_state(stage->kind) ? earlier_path : run->state_path));
+    LLMC_TRY(stage_functions[stage->kind](run, stage));
     double seconds = run->stage_seconds > 0 ? run->stage_seconds : llmc_clock() - start;
     LLMC_TRY(llmc_stage_record_make(run, stage, seconds, &record));
     LLMC_TRY(llmc_stage_record_write(run, &record, record_path));

@@ -1,10 +1,12 @@
 /*
- * Teacher logits, cached in runs/logits/KEY.h5:
+ * Teacher logits, cached in runs/logits/KEY.h5: behind the seal of formats/envelope.h (magic "LLMG\r\n\x1a\n",
+ * version 1)
  *     /         attributes "key" (hash of teacher weights, data and tokenizer)
  *     /logits   F32 [training texts, labels]
  */
 #include "base/file.h"
 #include "base/memory.h"
+#include "formats/envelope.h"
 #include "formats/hdf5_file.h"
 #include "pipeline/run.h"
 #include "train/evaluate.h"
@@ -12,6 +14,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+static const struct llmc_envelope seal = {"LLMG", 1, "cache of teacher logits"};
 
 static llmc_status make_key(const struct llmc_run *run, const struct llmc_parameters *teacher,
                             char key[LLMC_HASH_TEXT_NBYTES])
@@ -39,6 +43,7 @@ static llmc_status read_cache(const char *path, const char *key, int64_t rows, i
     struct llmc_h5 *file = NULL;
     char *stored = NULL;
     int64_t shape[2] = {rows, labels};
+    LLMC_TRY(llmc_envelope_verify(path, &seal, NULL));
     LLMC_TRY(llmc_h5_open(&file, path));
     LLMC_TRY(llmc_h5_read_text(file, "", "key", &stored));
     if (strcmp(stored, key) != 0)
@@ -60,10 +65,11 @@ static llmc_status write_cache(const char *path, const char *key, int64_t rows, 
     char *temporary = NULL;
     int64_t shape[2] = {rows, labels};
     LLMC_TRY(llmc_file_begin(path, &temporary));
-    LLMC_TRY(llmc_h5_create(&file, temporary, 0));
+    LLMC_TRY(llmc_h5_create(&file, temporary, LLMC_ENVELOPE_NBYTES));
     LLMC_TRY(llmc_h5_write_text(file, "", "key", key));
     LLMC_TRY(llmc_h5_write(file, "logits", LLMC_F32, 2, shape, logits, 0));
     LLMC_TRY(llmc_h5_close(&file));
+    LLMC_TRY(llmc_envelope_seal(temporary, &seal));
     LLMC_TRY(llmc_file_commit(&temporary, path));
 exit:
     llmc_h5_abandon(&file);

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "formats/envelope.h"
 #include "formats/hdf5_file.h"
 #include "quantize/pack.h"
 
@@ -10,6 +11,8 @@
 #include <string.h>
 
 #define NAME_NBYTES 128
+
+static const struct llmc_envelope seal = {"LLMS", 1, "stage checkpoint"};
 
 void llmc_state_release(struct llmc_state *state)
 {
@@ -174,7 +177,7 @@ llmc_status llmc_state_save(const char *path, const struct llmc_state *state, co
     char *temporary = NULL;
     struct llmc_h5 *file = NULL;
     LLMC_TRY(llmc_file_begin(path, &temporary));
-    LLMC_TRY(llmc_h5_create(&file, temporary, 0));
+    LLMC_TRY(llmc_h5_create(&file, temporary, LLMC_ENVELOPE_NBYTES));
     LLMC_TRY(llmc_h5_write_text(file, "", "fingerprint", fingerprint));
     LLMC_TRY(llmc_h5_write_architecture(file, &p->architecture));
     LLMC_TRY(llmc_h5_write_int(file, "", "weight_bits", state->weight_bits));
@@ -185,6 +188,7 @@ llmc_status llmc_state_save(const char *path, const struct llmc_state *state, co
     if (training)
         LLMC_TRY(write_training(file, training, p->total, progress));
     LLMC_TRY(llmc_h5_close(&file));
+    LLMC_TRY(llmc_envelope_seal(temporary, &seal));
     LLMC_TRY(llmc_file_commit(&temporary, path));
 exit:
     llmc_h5_abandon(&file);
@@ -192,16 +196,22 @@ exit:
     return status;
 }
 
-void llmc_state_fingerprint(const char *path, char out[LLMC_HASH_TEXT_NBYTES])
+llmc_status llmc_state_fingerprint(const char *path, char out[LLMC_HASH_TEXT_NBYTES])
 {
+    llmc_status status = LLMC_OK;
     struct llmc_h5 *file = NULL;
     char *text = NULL;
     out[0] = '\0';
-    if (llmc_file_exists(path) && llmc_h5_open(&file, path) == LLMC_OK &&
-        llmc_h5_read_text(file, "", "fingerprint", &text) == LLMC_OK)
-        snprintf(out, LLMC_HASH_TEXT_NBYTES, "%s", text);
+    if (!llmc_file_exists(path))
+        return LLMC_OK;
+    LLMC_TRY(llmc_envelope_verify(path, &seal, NULL));
+    LLMC_TRY(llmc_h5_open(&file, path));
+    LLMC_TRY(llmc_h5_read_text(file, "", "fingerprint", &text));
+    snprintf(out, LLMC_HASH_TEXT_NBYTES, "%s", text);
+exit:
     free(text);
     llmc_h5_abandon(&file);
+    return status;
 }
 
 static llmc_status read_bits(struct llmc_h5 *file, const char *name, int32_t *bits)
@@ -219,6 +229,7 @@ llmc_status llmc_state_load(const char *path, enum llmc_number number, struct ll
     llmc_status status = LLMC_OK;
     struct llmc_architecture architecture;
     struct llmc_h5 *file = NULL;
+    LLMC_TRY(llmc_envelope_verify(path, &seal, NULL));
     LLMC_TRY(llmc_h5_open(&file, path));
     LLMC_TRY(llmc_h5_read_architecture(file, &architecture));
     LLMC_TRY(read_bits(file, "weight_bits", &state->weight_bits));

@@ -1,5 +1,6 @@
 /*
  * The model on its way through the stages, and its HDF5 checkpoint.
+ * Bytes 0..511: the seal of formats/envelope.h with magic "LLMS\r\n\x1a\n", version 1. Then HDF5:
  *
  *     /                      attributes: "fingerprint", the architecture's fields, "weight_bits",
  *                            "embedding_bits" (0: not quantised)
@@ -42,8 +43,8 @@ void llmc_state_apply(struct llmc_state *state);
 llmc_status llmc_state_save(const char *path, const struct llmc_state *state, const char *fingerprint,
                             const struct llmc_training *training, const struct llmc_stage_progress *progress);
 
-/* The fingerprint of a checkpoint; "" where the file is missing or is none of ours. */
-void llmc_state_fingerprint(const char *path, char out[LLMC_HASH_TEXT_NBYTES]);
+/* The fingerprint of a checkpoint; "" where the file is missing. Errors: LLMC_ERR_FORMAT (damaged). */
+llmc_status llmc_state_fingerprint(const char *path, char out[LLMC_HASH_TEXT_NBYTES]);
 
 /* Reads a checkpoint into a zeroed state with compute copies in `number` (prepare them before use). Errors:
  * LLMC_ERR_IO, LLMC_ERR_FORMAT with file and array. */

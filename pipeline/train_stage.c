@@ -95,7 +95,8 @@ llmc_status llmc_train_stage_run(struct llmc_train_stage *t)
     t->started = llmc_clock();
     LLMC_TRY(llmc_run_path(run, stage->name, ".part.h5", &t->part_path));
     LLMC_TRY(llmc_run_path(run, stage->name, ".metrics.jsonl", &t->metrics_path));
-    llmc_state_fingerprint(t->part_path, fingerprint);
+    if (llmc_state_fingerprint(t->part_path, fingerprint) != LLMC_OK)
+        llmc_run_message(run, "%s: starts from its beginning: %s", stage->name, llmc_error_message());
     bool resumed = strcmp(fingerprint, run->fingerprint) == 0;
     if (resumed) {
         llmc_state_release(&run->state);

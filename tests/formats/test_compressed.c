@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "formats/compressed.h"
+#include "formats/envelope.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -150,7 +151,7 @@ static void test_damage_is_refused(void **state)
     assert_int_equal(llmc_compressed_write(path, &sample), LLMC_OK);
     assert_int_equal(llmc_file_read(path, 1 << 24, &bytes, &nbytes), LLMC_OK);
     /* All of the user block, and samples of the rest. */
-    for (size_t at = 0; at < nbytes; at += at < LLMC_COMPRESSED_USER_BLOCK ? 1 : 997) {
+    for (size_t at = 0; at < nbytes; at += at < LLMC_ENVELOPE_NBYTES ? 1 : 997) {
         bytes[at] ^= (char)(1 << at % 8);
         expect_refused(bytes, nbytes, "flipped bit", at);
         bytes[at] ^= (char)(1 << at % 8);

@@ -1,9 +1,4 @@
-/*
- * The user block of a compressed checkpoint: magic, version, length, checksums.
- * It is checked before libhdf5 sees a byte, so that a damaged file never
- * reaches a parser of 100,000 lines.
- */
-#include "formats/compressed_private.h"
+#include "formats/envelope.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,9 +6,13 @@
 #include <sys/stat.h>
 #include <zlib.h>
 
-enum { BLOCK = LLMC_COMPRESSED_USER_BLOCK, VERSION_AT = 8, CRC_AT = 12, LENGTH_AT = 16, BLOCK_CRC_AT = 508 };
+enum { BLOCK = LLMC_ENVELOPE_NBYTES, MAGIC_NBYTES = 8, VERSION_AT = 8, CRC_AT = 12, LENGTH_AT = 16, BLOCK_CRC_AT = 508 };
 
-static const unsigned char magic[8] = {'L', 'L', 'M', 'C', '\r', '\n', 0x1a, '\n'};
+static void make_magic(const struct llmc_envelope *envelope, unsigned char magic[MAGIC_NBYTES])
+{
+    memcpy(magic, envelope->letters, 4);
+    memcpy(magic + 4, "\r\n\x1a\n", 4);
+}
 
 static void put_little_endian(unsigned char *at, uint64_t value, int nbytes)
 {
@@ -52,7 +51,7 @@ static llmc_status read_to_end(FILE *file, uint32_t *crc_ret, uint64_t *nbytes_r
     return LLMC_OK;
 }
 
-llmc_status llmc_compressed_seal(const char *path)
+llmc_status llmc_envelope_seal(const char *path, const struct llmc_envelope *envelope)
 {
     llmc_status status = LLMC_OK;
     unsigned char block[BLOCK] = {0};
@@ -62,8 +61,8 @@ llmc_status llmc_compressed_seal(const char *path)
     if (!file || fseek(file, BLOCK, SEEK_SET) != 0)
         LLMC_FAIL(LLMC_ERR_IO, "cannot open: %s", strerror(errno));
     LLMC_TRY(read_to_end(file, &crc, &nbytes));
-    memcpy(block, magic, sizeof magic);
-    put_little_endian(block + VERSION_AT, LLMC_COMPRESSED_VERSION, 4);
+    make_magic(envelope, block);
+    put_little_endian(block + VERSION_AT, envelope->version, 4);
     put_little_endian(block + CRC_AT, crc, 4);
     put_little_endian(block + LENGTH_AT, BLOCK + nbytes, 8);
     put_little_endian(block + BLOCK_CRC_AT, crc_of(block, BLOCK_CRC_AT), 4);
@@ -75,10 +74,10 @@ exit:
     return status == LLMC_OK ? LLMC_OK : llmc_error_prefix(status, "%s", path);
 }
 
-llmc_status llmc_compressed_verify(const char *path, uint64_t *nbytes_ret)
+llmc_status llmc_envelope_verify(const char *path, const struct llmc_envelope *envelope, uint64_t *nbytes_ret)
 {
     llmc_status status = LLMC_OK;
-    unsigned char block[BLOCK];
+    unsigned char block[BLOCK], magic[MAGIC_NBYTES];
     struct stat info;
     uint32_t crc;
     uint64_t nbytes;
@@ -87,18 +86,19 @@ llmc_status llmc_compressed_verify(const char *path, uint64_t *nbytes_ret)
         LLMC_FAIL(LLMC_ERR_IO, "cannot open: %s", strerror(errno));
     if (!S_ISREG(info.st_mode))
         LLMC_FAIL(LLMC_ERR_IO, "not a regular file");
+    make_magic(envelope, magic);
     size_t got = fread(block, 1, BLOCK, file);
     if (ferror(file))
         LLMC_FAIL(LLMC_ERR_IO, "cannot read: %s", strerror(errno));
     if (got < sizeof magic || memcmp(block, magic, sizeof magic) != 0)
-        LLMC_FAIL(LLMC_ERR_FORMAT, "not a compressed checkpoint of llmc (its first bytes differ)");
+        LLMC_FAIL(LLMC_ERR_FORMAT, "not a %s of llmc (its first bytes differ)", envelope->kind);
     if (got < BLOCK)
         LLMC_FAIL(LLMC_ERR_FORMAT, "cut short: %zu bytes", got);
     if (get_little_endian(block + BLOCK_CRC_AT, 4) != crc_of(block, BLOCK_CRC_AT))
         LLMC_FAIL(LLMC_ERR_FORMAT, "damaged: the header's checksum does not match");
-    if (get_little_endian(block + VERSION_AT, 4) != LLMC_COMPRESSED_VERSION)
-        LLMC_FAIL(LLMC_ERR_FORMAT, "format version %u; this program reads version %d",
-                  (unsigned)get_little_endian(block + VERSION_AT, 4), LLMC_COMPRESSED_VERSION);
+    if (get_little_endian(block + VERSION_AT, 4) != envelope->version)
+        LLMC_FAIL(LLMC_ERR_FORMAT, "format version %u; this program reads version %u",
+                  (unsigned)get_little_endian(block + VERSION_AT, 4), (unsigned)envelope->version);
     uint64_t length = get_little_endian(block + LENGTH_AT, 8);
     if ((uint64_t)info.st_size != length)
         LLMC_FAIL(LLMC_ERR_FORMAT, "damaged: %llu bytes instead of %llu", (unsigned long long)info.st_size,
@@ -106,7 +106,8 @@ llmc_status llmc_compressed_verify(const char *path, uint64_t *nbytes_ret)
     LLMC_TRY(read_to_end(file, &crc, &nbytes));
     if (nbytes != length - BLOCK || crc != get_little_endian(block + CRC_AT, 4))
         LLMC_FAIL(LLMC_ERR_FORMAT, "damaged: the checksum does not match");
-    *nbytes_ret = length;
+    if (nbytes_ret)
+        *nbytes_ret = length;
 exit:
     if (file)
         fclose(file);
