@@ -3,6 +3,8 @@
 
 /* FP32 sums over up to 80 keys and 33 columns, of numbers around 1; exp to 2e-7. */
 #define ATTENTION_TOLERANCE 1e-5
+/* exp to 2e-7, a sum, a quotient and a product. */
+#define EXP_TOLERANCE 5e-7
 /* Gradients are sums of such products, relative to the largest. */
 #define GRADIENT_TOLERANCE 3e-5
 
@@ -153,8 +155,31 @@ static void test_extreme_scores(void **state)
     free(work);
 }
 
+/* Two keys with scores 0 and -d, values 0 and 1: the output is exp(-d) / (1 + exp(-d)). */
+static void test_exponential(void **state)
+{
+    (void)state;
+    float work[256], q[2] = {1, 1}, k[2] = {0}, v[2] = {0, 1}, out[2], lse[2];
+    const struct llmc_kernels *list[4];
+    int count = llmc_kernels_list(list);
+    struct llmc_attention_head head = {2, 1, q, k, v, 1, 0, 0, 1, work};
+    assert_true(llmc_attention_work(2, 1) <= COUNT_OF(work));
+    at.kernel = "exponential";
+    for (int version = 0; version < count; version++) {
+        at.version = list[version]->name;
+        for (int i = 0; i <= 5000; i++) {
+            float d = (float)i * 0.01613f;
+            k[1] = -d;
+            list[version]->attention(&head, out, lse);
+            double expected = exp(-(double)d) / (1 + exp(-(double)d));
+            assert_near((double)out[0] / expected, 1, EXP_TOLERANCE, "relative to exp", (size_t)i);
+        }
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_attention), cmocka_unit_test(test_extreme_scores)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_attention), cmocka_unit_test(test_exponential),
+                                       cmocka_unit_test(test_extreme_scores)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,6 +69,16 @@ static llmc_status loss(void *context, const struct llmc_loss_input *input, doub
     return LLMC_OK;
 }
 
+/* The loss without the checks that know the data. */
+static llmc_status plain_loss(void *context, const struct llmc_loss_input *input, double *out, float *dlogits)
+{
+    double work[LABELS];
+    (void)context;
+    *out = llmc_cross_entropy(input->logits, input->batch->label, input->batch->sequences, LABELS, 1, input->scale,
+                              dlogits, work);
+    return LLMC_OK;
+}
+
 static llmc_status before_step(void *context, int64_t step, int64_t steps)
 {
     struct run *run = context;
@@ -232,6 +242,33 @@ static void test_restarts(void **state)
     check_restarts(LLMC_BF16);
 }
 
+/* Equal batches and no learning: every step of an epoch drops out others, so every loss is another. */
+static void test_dropout_differs(void **state)
+{
+    (void)state;
+    static int64_t offsets[13];
+    static int32_t ids[12 * 5], label[12];
+    static uint8_t types[12 * 5];
+    static struct run run;
+    struct llmc_dataset equal = {12, offsets, ids, types, label, 5};
+    for (int i = 0; i < 12; i++)
+        offsets[i + 1] = offsets[i] + 5;
+    for (int i = 0; i < 12 * 5; i++)
+        ids[i] = i % 5;
+    for (int dropping = 0; dropping < 2; dropping++) {
+        run_open(&run, LLMC_F32, 2);
+        run.training.data = &equal;
+        run.training.peak_learning_rate = 0;
+        run.training.dropout = dropping ? 0.3f : 0;
+        run.training.loss = plain_loss;
+        assert_ok(llmc_training_run(&run.training));
+        for (int i = 0; i < 6; i++)
+            for (int j = 0; j < i; j++)
+                assert_true((run.metrics[i].loss != run.metrics[j].loss) == dropping);
+        run_close(&run);
+    }
+}
+
 /* Another seed gives another order, other dropout and so other weights. */
 static void test_seeds(void **state)
 {
@@ -341,7 +378,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_epoch_order),     cmocka_unit_test(test_steps_and_batches),
         cmocka_unit_test(test_errors_of_hooks), cmocka_unit_test(test_seeds),
-        cmocka_unit_test(test_restarts),
+        cmocka_unit_test(test_dropout_differs), cmocka_unit_test(test_restarts),
     };
     make_data();
     return cmocka_run_group_tests(tests, NULL, NULL);
