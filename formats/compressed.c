@@ -11,104 +11,6 @@
 
 const struct llmc_envelope llmc_compressed_envelope = {"LLMC", LLMC_COMPRESSED_VERSION, "compressed checkpoint"};
 
-/* How rows and columns of a parameter follow from the architecture. */
-enum size_of { ONE, VOCABULARY, POSITIONS, TYPES, HIDDEN, FFN, LABELS };
-
-struct expected {
-    const char *name;
-    enum size_of rows, cols;
-};
-
-static const struct expected before[] = {
-    {"bert.embeddings.word_embeddings.weight", VOCABULARY, HIDDEN},
-    {"bert.embeddings.position_embeddings.weight", POSITIONS, HIDDEN},
-    {"bert.embeddings.token_type_embeddings.weight", TYPES, HIDDEN},
-    {"bert.embeddings.LayerNorm.weight", ONE, HIDDEN},
-    {"bert.embeddings.LayerNorm.bias", ONE, HIDDEN},
-};
-
-static const struct expected in_layer[] = {
-    {"attention.self.query.weight", HIDDEN, HIDDEN},
-    {"attention.self.key.weight", HIDDEN, HIDDEN},
-    {"attention.self.value.weight", HIDDEN, HIDDEN},
-    {"attention.self.query.bias", ONE, HIDDEN},
-    {"attention.self.key.bias", ONE, HIDDEN},
-    {"attention.self.value.bias", ONE, HIDDEN},
-    {"attention.output.dense.weight", HIDDEN, HIDDEN},
-    {"attention.output.dense.bias", ONE, HIDDEN},
-    {"attention.output.LayerNorm.weight", ONE, HIDDEN},
-    {"attention.output.LayerNorm.bias", ONE, HIDDEN},
-    {"intermediate.dense.weight", FFN, HIDDEN},
-    {"intermediate.dense.bias", ONE, FFN},
-    {"output.dense.weight", HIDDEN, FFN},
-    {"output.dense.bias", ONE, HIDDEN},
-    {"output.LayerNorm.weight", ONE, HIDDEN},
-    {"output.LayerNorm.bias", ONE, HIDDEN},
-};
-
-static const struct expected behind[] = {
-    {"bert.pooler.dense.weight", HIDDEN, HIDDEN},
-    {"bert.pooler.dense.bias", ONE, HIDDEN},
-    {"classifier.weight", LABELS, HIDDEN},
-    {"classifier.bias", ONE, LABELS},
-};
-
-enum {
-    BEFORE = sizeof before / sizeof before[0],
-    IN_LAYER = sizeof in_layer / sizeof in_layer[0],
-    BEHIND = sizeof behind / sizeof behind[0],
-};
-
-static int64_t size_in(const struct llmc_architecture *architecture, enum size_of size)
-{
-    switch (size) {
-    case VOCABULARY:
-        return architecture->vocabulary;
-    case POSITIONS:
-        return architecture->positions;
-    case TYPES:
-        return architecture->types;
-    case HIDDEN:
-        return architecture->hidden;
-    case FFN:
-        return architecture->ffn;
-    case LABELS:
-        return architecture->labels;
-    case ONE:
-        break;
-    }
-    return 1;
-}
-
-bool llmc_compressed_expected(const struct llmc_architecture *architecture, int32_t index, char name[128],
-                              int64_t *rows, int64_t *cols)
-{
-    const struct expected *expected;
-    int32_t layered = index - BEFORE;
-    int32_t last = layered - architecture->layers * IN_LAYER;
-    if (index < 0 || last >= BEHIND)
-        return false;
-    if (index < BEFORE) {
-        expected = &before[index];
-        snprintf(name, 128, "%s", expected->name);
-    } else if (last < 0) {
-        expected = &in_layer[layered % IN_LAYER];
-        snprintf(name, 128, "bert.encoder.layer.%d.%s", layered / IN_LAYER, expected->name);
-    } else {
-        expected = &behind[last];
-        snprintf(name, 128, "%s", expected->name);
-    }
-    *rows = size_in(architecture, expected->rows);
-    *cols = size_in(architecture, expected->cols);
-    return true;
-}
-
-bool llmc_compressed_may_have_input(const char *name)
-{
-    return strstr(name, ".dense.weight") || strstr(name, ".attention.self.query.weight") ||
-           strstr(name, ".attention.self.key.weight") || strstr(name, ".attention.self.value.weight");
-}
-
 static llmc_status check_floats(const char *name, const char *what, const float *values, int64_t count)
 {
     for (int64_t i = 0; i < count; i++)
@@ -162,11 +64,11 @@ static llmc_status check_tensor(const struct llmc_compressed_tensor *tensor)
     return LLMC_OK;
 }
 
-static llmc_status check_input(const struct llmc_compressed_tensor *tensor)
+static llmc_status check_input(const struct llmc_compressed_tensor *tensor, enum llmc_parameter_kind kind)
 {
     if (!tensor->has_input)
         return LLMC_OK;
-    if (!llmc_compressed_may_have_input(tensor->name))
+    if (kind != LLMC_PARAMETER_LINEAR)
         return llmc_error(LLMC_ERR_FORMAT, "input %s: only linear layers of encoder and pooler have one",
                           tensor->name);
     if (tensor->number != LLMC_I8)
@@ -185,7 +87,7 @@ static llmc_status check_input(const struct llmc_compressed_tensor *tensor)
 static llmc_status check_shared_inputs(const struct llmc_compressed *content)
 {
     for (int32_t layer = 0; layer < content->architecture.layers; layer++) {
-        const struct llmc_compressed_tensor *query = &content->tensors[BEFORE + layer * IN_LAYER];
+        const struct llmc_compressed_tensor *query = &content->tensors[llmc_layer_parameter(layer, LLMC_QUERY_WEIGHT)];
         for (int other = 1; other <= 2; other++) {
             const struct llmc_compressed_tensor *tensor = query + other;
             if (tensor->has_input != query->has_input ||
@@ -221,7 +123,8 @@ static llmc_status check_texts(const struct llmc_compressed *content)
 llmc_status llmc_compressed_check(const struct llmc_compressed *content)
 {
     llmc_status status = LLMC_OK;
-    char name[128];
+    char name[LLMC_PARAMETER_NAME_NBYTES];
+    enum llmc_parameter_kind kind;
     int64_t rows, cols;
     int32_t count = 0;
     LLMC_TRY(llmc_architecture_check(&content->architecture));
@@ -229,7 +132,7 @@ llmc_status llmc_compressed_check(const struct llmc_compressed *content)
         LLMC_FAIL(LLMC_ERR_FORMAT, "tokens_max is %d; legal are 3 to the number of positions, %d",
                   content->tokens_max, content->architecture.positions);
     LLMC_TRY(check_texts(content));
-    for (; llmc_compressed_expected(&content->architecture, count, name, &rows, &cols); count++) {
+    for (; llmc_parameter_describe(&content->architecture, count, name, &kind, &rows, &cols); count++) {
         if (count >= content->tensor_count)
             LLMC_FAIL(LLMC_ERR_FORMAT, "tensor %s: missing", name);
         const struct llmc_compressed_tensor *tensor = &content->tensors[count];
@@ -240,7 +143,7 @@ llmc_status llmc_compressed_check(const struct llmc_compressed *content)
             LLMC_FAIL(LLMC_ERR_FORMAT, "tensor %s: [%lld, %lld] instead of [%lld, %lld]", name,
                       (long long)tensor->rows, (long long)tensor->cols, (long long)rows, (long long)cols);
         LLMC_TRY(check_tensor(tensor));
-        LLMC_TRY(check_input(tensor));
+        LLMC_TRY(check_input(tensor, kind));
     }
     if (content->tensor_count != count)
         LLMC_FAIL(LLMC_ERR_FORMAT, "tensor %s: not part of this architecture", content->tensors[count].name);

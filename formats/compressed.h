@@ -8,7 +8,7 @@
  *                              "origin" (JSON text: how the model was made)
  *     /vocabulary              U8 [n] word pieces, each ended by '\n'
  *     /labels                  U8 [n] label names, each ended by '\n'
- *     /tensors/NAME            group, one per parameter, NAME as in Hugging Face's state dict
+ *     /tensors/NAME            group, one per parameter of base/parameter.h
  *         attributes           "number" (F32, F16, I8 as text), "bits" (of I8: 2..8), "rows", "cols"
  *                              (a vector is 1 row), "sparse" (0 or 1)
  *         values               dense: [rows, cols] in `number`; sparse: [nonzeros] in row order
@@ -28,8 +28,8 @@
 #ifndef LLMC_FORMATS_COMPRESSED_H
 #define LLMC_FORMATS_COMPRESSED_H
 
-#include "base/architecture.h"
 #include "base/number.h"
+#include "base/parameter.h"
 #include "base/status.h"
 #include "text/tokenizer.h"
 
@@ -62,21 +62,9 @@ struct llmc_compressed {
     uint64_t vocabulary_stored_nbytes; /* set by read */
     char **labels;    /* [architecture.labels] */
     char *origin;     /* JSON text */
-    struct llmc_compressed_tensor *tensors; /* in the order of llmc_compressed_expected() */
+    struct llmc_compressed_tensor *tensors; /* all of base/parameter.h, in its order */
     int32_t tensor_count;
 };
-
-/* The parameters that a file with this architecture must hold, in order: name,
- * rows, cols of tensor i; false past the last. A name is written into
- * name[128]. Order and names: bert.embeddings.word_embeddings.weight,
- * ...position_embeddings.weight, ...token_type_embeddings.weight,
- * ...LayerNorm.weight, ...LayerNorm.bias; for each layer
- * bert.encoder.layer.I.attention.self.{query,key,value}.weight, then their
- * .bias, attention.output.dense.{weight,bias}, attention.output.LayerNorm.{weight,bias},
- * intermediate.dense.{weight,bias}, output.dense.{weight,bias}, output.LayerNorm.{weight,bias};
- * bert.pooler.dense.{weight,bias}; classifier.{weight,bias}. */
-bool llmc_compressed_expected(const struct llmc_architecture *architecture, int32_t index, char name[128],
-                              int64_t *rows, int64_t *cols);
 
 /* Writes atomically (base/file.h). The content stays the caller's. Checks it as
  * read does. Errors: LLMC_ERR_IO (also a full disk), LLMC_ERR_FORMAT, LLMC_ERR_MEMORY. */

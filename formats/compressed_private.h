@@ -15,7 +15,4 @@ extern const struct llmc_envelope llmc_compressed_envelope;
 /* Checks all that the header promises of a content in memory. Errors: LLMC_ERR_FORMAT with the field. */
 llmc_status llmc_compressed_check(const struct llmc_compressed *content);
 
-/* Whether tensor `name` may be an integer linear layer. */
-bool llmc_compressed_may_have_input(const char *name);
-
 #endif

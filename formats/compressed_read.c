@@ -257,15 +257,14 @@ exit:
 static llmc_status read_tensors(struct reader *reader, struct llmc_compressed *content)
 {
     llmc_status status = LLMC_OK;
-    char name[128];
+    char name[LLMC_PARAMETER_NAME_NBYTES];
+    enum llmc_parameter_kind kind;
     int64_t rows, cols;
-    int32_t count = 0;
-    while (llmc_compressed_expected(&content->architecture, count, name, &rows, &cols))
-        count++;
+    int32_t count = llmc_head_parameter(&content->architecture, LLMC_HEAD_PARAMETERS);
     LLMC_TRY(llmc_alloc(&content->tensors, (size_t)count, sizeof *content->tensors));
     content->tensor_count = count;
     for (int32_t i = 0; i < count; i++) {
-        llmc_compressed_expected(&content->architecture, i, name, &rows, &cols);
+        llmc_parameter_describe(&content->architecture, i, name, &kind, &rows, &cols);
         LLMC_TRY(llmc_strdup(&content->tensors[i].name, name));
         LLMC_TRY(read_tensor(reader, &content->tensors[i], rows, cols));
     }

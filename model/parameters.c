@@ -4,99 +4,8 @@
 #include "base/random.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Shapes are products of these; ONE stands for a vector's row. */
-enum extent { ONE, HIDDEN, FFN, LABELS, VOCABULARY, POSITIONS, TYPES };
-
-struct entry {
-    const char *name;
-    enum llmc_parameter_kind kind;
-    enum extent rows, cols;
-};
-
-static const struct entry embedding_entries[] = {
-    {"word_embeddings.weight", LLMC_PARAMETER_EMBEDDING, VOCABULARY, HIDDEN},
-    {"position_embeddings.weight", LLMC_PARAMETER_EMBEDDING, POSITIONS, HIDDEN},
-    {"token_type_embeddings.weight", LLMC_PARAMETER_EMBEDDING, TYPES, HIDDEN},
-    {"LayerNorm.weight", LLMC_PARAMETER_VECTOR, ONE, HIDDEN},
-    {"LayerNorm.bias", LLMC_PARAMETER_VECTOR, ONE, HIDDEN},
-};
-
-static const struct entry layer_entries[] = {
-    {"attention.self.query.weight", LLMC_PARAMETER_LINEAR, HIDDEN, HIDDEN},
-    {"attention.self.key.weight", LLMC_PARAMETER_LINEAR, HIDDEN, HIDDEN},
-    {"attention.self.value.weight", LLMC_PARAMETER_LINEAR, HIDDEN, HIDDEN},
-    {"attention.self.query.bias", LLMC_PARAMETER_VECTOR, ONE, HIDDEN},
-    {"attention.self.key.bias", LLMC_PARAMETER_VECTOR, ONE, HIDDEN},
-    {"attention.self.value.bias", LLMC_PARAMETER_VECTOR, ONE, HIDDEN},
-    {"attention.output.dense.weight", LLMC_PARAMETER_LINEAR, HIDDEN, HIDDEN},
-    {"attention.output.dense.bias", LLMC_PARAMETER_VECTOR, ONE, HIDDEN},
-    {"attention.output.LayerNorm.weight", LLMC_PARAMETER_VECTOR, ONE, HIDDEN},
-    {"attention.output.LayerNorm.bias", LLMC_PARAMETER_VECTOR, ONE, HIDDEN},
-    {"intermediate.dense.weight", LLMC_PARAMETER_LINEAR, FFN, HIDDEN},
-    {"intermediate.dense.bias", LLMC_PARAMETER_VECTOR, ONE, FFN},
-    {"output.dense.weight", LLMC_PARAMETER_LINEAR, HIDDEN, FFN},
-    {"output.dense.bias", LLMC_PARAMETER_VECTOR, ONE, HIDDEN},
-    {"output.LayerNorm.weight", LLMC_PARAMETER_VECTOR, ONE, HIDDEN},
-    {"output.LayerNorm.bias", LLMC_PARAMETER_VECTOR, ONE, HIDDEN},
-};
-
-static const struct entry head_entries[] = {
-    {"bert.pooler.dense.weight", LLMC_PARAMETER_LINEAR, HIDDEN, HIDDEN},
-    {"bert.pooler.dense.bias", LLMC_PARAMETER_VECTOR, ONE, HIDDEN},
-    {"classifier.weight", LLMC_PARAMETER_CLASSIFIER, LABELS, HIDDEN},
-    {"classifier.bias", LLMC_PARAMETER_VECTOR, ONE, LABELS},
-};
-
-_Static_assert(sizeof embedding_entries / sizeof *embedding_entries == LLMC_FIRST_LAYER, "embedding table");
-_Static_assert(sizeof layer_entries / sizeof *layer_entries == LLMC_LAYER_PARAMETERS, "layer table");
-_Static_assert(sizeof head_entries / sizeof *head_entries == LLMC_HEAD_PARAMETERS, "head table");
-
-static int64_t extent_of(const struct llmc_architecture *a, enum extent extent)
-{
-    switch (extent) {
-    case HIDDEN: return a->hidden;
-    case FFN: return a->ffn;
-    case LABELS: return a->labels;
-    case VOCABULARY: return a->vocabulary;
-    case POSITIONS: return a->positions;
-    case TYPES: return a->types;
-    case ONE: break;
-    }
-    return 1;
-}
-
-int32_t llmc_layer_parameter(int32_t layer, int32_t which)
-{
-    return LLMC_FIRST_LAYER + layer * LLMC_LAYER_PARAMETERS + which;
-}
-
-int32_t llmc_head_parameter(const struct llmc_architecture *architecture, int32_t which)
-{
-    return llmc_layer_parameter(architecture->layers, which);
-}
-
-/* Whether the parameter behind this one must follow without a gap. */
-static int joins_next(const struct entry *entry)
-{
-    return strstr(entry->name, "self.query") || strstr(entry->name, "self.key");
-}
-
-static void add_parameter(struct llmc_parameters *p, const struct entry *entry, const char *prefix)
-{
-    struct llmc_parameter *parameter = &p->table[p->count++];
-    snprintf(parameter->name, sizeof parameter->name, "%s%s", prefix, entry->name);
-    parameter->kind = entry->kind;
-    parameter->rows = extent_of(&p->architecture, entry->rows);
-    parameter->cols = extent_of(&p->architecture, entry->cols);
-    parameter->offset = p->total;
-    p->total += parameter->rows * parameter->cols;
-    if (!joins_next(entry))
-        p->total = (p->total + 15) / 16 * 16;
-}
 
 llmc_status llmc_parameters_init(struct llmc_parameters *p, const struct llmc_architecture *architecture)
 {
@@ -105,17 +14,17 @@ llmc_status llmc_parameters_init(struct llmc_parameters *p, const struct llmc_ar
     LLMC_TRY(llmc_architecture_check(architecture));
     p->architecture = *architecture;
     LLMC_TRY(llmc_alloc(&p->table, (size_t)llmc_head_parameter(architecture, LLMC_HEAD_PARAMETERS), sizeof *p->table));
-    for (int i = 0; i < LLMC_FIRST_LAYER; i++)
-        add_parameter(p, &embedding_entries[i], "bert.embeddings.");
-    p->dense_begin = p->table[LLMC_POSITIONS].offset;
-    for (int32_t layer = 0; layer < architecture->layers; layer++) {
-        char prefix[48];
-        snprintf(prefix, sizeof prefix, "bert.encoder.layer.%d.", layer);
-        for (int i = 0; i < LLMC_LAYER_PARAMETERS; i++)
-            add_parameter(p, &layer_entries[i], prefix);
+    struct llmc_parameter *parameter = p->table;
+    while (llmc_parameter_describe(architecture, p->count, parameter->name, &parameter->kind, &parameter->rows,
+                                   &parameter->cols)) {
+        parameter->offset = p->total;
+        p->total += parameter->rows * parameter->cols;
+        if (!strstr(parameter->name, "self.query") && !strstr(parameter->name, "self.key"))
+            p->total = (p->total + 15) / 16 * 16; /* the others begin at a cache line */
+        parameter++;
+        p->count++;
     }
-    for (int i = 0; i < LLMC_HEAD_PARAMETERS; i++)
-        add_parameter(p, &head_entries[i], "");
+    p->dense_begin = p->table[LLMC_POSITIONS].offset;
     LLMC_TRY(llmc_alloc(&p->values, (size_t)p->total, sizeof *p->values));
 exit:
     if (status != LLMC_OK)

@@ -1,6 +1,6 @@
 /*
  * The parameters of a BERT classifier: one flat arena of FP32 numbers (the master
- * weights) with a table of names, shapes and offsets. Gradients and optimiser
+ * weights) with a table of names, shapes and offsets (base/parameter.h). Gradients and optimiser
  * state use the same offsets, so saving, clipping and AdamW are loops.
  *
  * The word embedding comes first: its gradient is kept by rows (gradients.h), and
@@ -10,55 +10,17 @@
 #ifndef LLMC_MODEL_PARAMETERS_H
 #define LLMC_MODEL_PARAMETERS_H
 
-#include "base/architecture.h"
+#include "base/parameter.h"
 #include "base/status.h"
 
 #include <stdint.h>
 
-enum llmc_parameter_kind {
-    LLMC_PARAMETER_EMBEDDING,
-    LLMC_PARAMETER_LINEAR,     /* weight of a linear layer inside the encoder, and the pooler's */
-    LLMC_PARAMETER_CLASSIFIER, /* weight of the last layer: small, stays in FP32 */
-    LLMC_PARAMETER_VECTOR,     /* biases and layer norms: no weight decay */
-};
-
 struct llmc_parameter {
-    char name[96]; /* as in Hugging Face's state dict of BertForSequenceClassification */
+    char name[LLMC_PARAMETER_NAME_NBYTES];
     enum llmc_parameter_kind kind;
     int64_t offset;
-    int64_t rows, cols; /* vectors: 1 row */
+    int64_t rows, cols;
 };
-
-/* Places of parameters in the table. */
-enum {
-    LLMC_WORDS,
-    LLMC_POSITIONS,
-    LLMC_TYPES,
-    LLMC_EMBEDDING_NORM_WEIGHT,
-    LLMC_EMBEDDING_NORM_BIAS,
-    LLMC_FIRST_LAYER, /* layer l starts at LLMC_FIRST_LAYER + l * LLMC_LAYER_PARAMETERS */
-};
-enum {
-    LLMC_QUERY_WEIGHT,
-    LLMC_KEY_WEIGHT,
-    LLMC_VALUE_WEIGHT,
-    LLMC_QUERY_BIAS,
-    LLMC_KEY_BIAS,
-    LLMC_VALUE_BIAS,
-    LLMC_ATTENTION_OUTPUT_WEIGHT,
-    LLMC_ATTENTION_OUTPUT_BIAS,
-    LLMC_ATTENTION_NORM_WEIGHT,
-    LLMC_ATTENTION_NORM_BIAS,
-    LLMC_INTERMEDIATE_WEIGHT,
-    LLMC_INTERMEDIATE_BIAS,
-    LLMC_OUTPUT_WEIGHT,
-    LLMC_OUTPUT_BIAS,
-    LLMC_OUTPUT_NORM_WEIGHT,
-    LLMC_OUTPUT_NORM_BIAS,
-    LLMC_LAYER_PARAMETERS,
-};
-/* Behind the last layer. */
-enum { LLMC_POOLER_WEIGHT, LLMC_POOLER_BIAS, LLMC_CLASSIFIER_WEIGHT, LLMC_CLASSIFIER_BIAS, LLMC_HEAD_PARAMETERS };
 
 struct llmc_parameters {
     struct llmc_architecture architecture;
@@ -73,10 +35,6 @@ struct llmc_parameters {
 /* Makes the table and a zeroed arena. Errors: LLMC_ERR_FORMAT (architecture), LLMC_ERR_MEMORY. */
 llmc_status llmc_parameters_init(struct llmc_parameters *parameters, const struct llmc_architecture *architecture);
 void llmc_parameters_release(struct llmc_parameters *parameters);
-
-/* Index in the table of parameter `which` of layer `layer`; of the head. */
-int32_t llmc_layer_parameter(int32_t layer, int32_t which);
-int32_t llmc_head_parameter(const struct llmc_architecture *architecture, int32_t which);
 
 /* The numbers of parameter `index`. */
 float *llmc_parameter_values(const struct llmc_parameters *parameters, int32_t index);

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
 
 static const llmc_stage_fn stage_functions[] = {
@@ -106,6 +107,8 @@ static llmc_status open_folder(struct llmc_run *run)
     run->log = fopen(log_path, "a");
     if (!run->log)
         LLMC_FAIL(LLMC_ERR_IO, "%s: cannot open: %s", log_path, strerror(errno));
+    if (flock(fileno(run->log), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        LLMC_FAIL(LLMC_ERR_IO, "%s: another llmc-distill works in this folder", run->folder);
     LLMC_TRY(llmc_config_write(run->config, &yaml));
     LLMC_TRY(llmc_file_write(run->config_path, yaml, strlen(yaml)));
     fprintf(run->log, "\n# %s, effective configuration:\n%s\n", run->config->path, yaml);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Takes the tensors of a checkpoint in their order (llmc_compressed_expected). */
+/* Takes the tensors of a checkpoint in their order (base/parameter.h). */
 struct source {
     struct llmc_compressed *content;
     int32_t next;

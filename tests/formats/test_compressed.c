@@ -47,10 +47,9 @@ static struct llmc_compressed make_sample(void)
         .rules = {.lowercase = true, .clean = true},
         .vocabulary_nbytes = sizeof vocabulary - 1,
     };
-    char name[128];
-    int64_t rows, cols;
-    while (llmc_compressed_expected(&sample.architecture, sample.tensor_count, name, &rows, &cols))
-        sample.tensor_count++;
+    char name[LLMC_PARAMETER_NAME_NBYTES];
+    enum llmc_parameter_kind kind;
+    sample.tensor_count = llmc_head_parameter(&sample.architecture, LLMC_HEAD_PARAMETERS);
     sample.vocabulary = strdup(vocabulary);
     sample.origin = strdup("{\"stage\": \"test\"}");
     sample.labels = make(3, sizeof *sample.labels);
@@ -59,7 +58,7 @@ static struct llmc_compressed make_sample(void)
     sample.tensors = make((size_t)sample.tensor_count, sizeof *sample.tensors);
     for (int32_t t = 0; t < sample.tensor_count; t++) {
         struct llmc_compressed_tensor *tensor = &sample.tensors[t];
-        llmc_compressed_expected(&sample.architecture, t, name, &tensor->rows, &tensor->cols);
+        llmc_parameter_describe(&sample.architecture, t, name, &kind, &tensor->rows, &tensor->cols);
         tensor->name = strdup(name);
         bool linear = strstr(name, "encoder") && tensor->rows > 1;
         tensor->number = linear ? LLMC_I8 : t % 2 ? LLMC_F16 : LLMC_F32;

