@@ -9,7 +9,6 @@
 #include "pipeline/run.h"
 
 #include <getopt.h>
-#include <omp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,14 +117,13 @@ exit:
     return status;
 }
 
-static llmc_status measure(const char *checkpoint, const char *config_path)
+static llmc_status measure(const char *checkpoint, const char *config_path, const char *const *sets,
+                           size_t set_count)
 {
     llmc_status status = LLMC_OK;
     struct llmc_config config = {0};
     char *json = NULL;
-    LLMC_TRY(llmc_config_load(&config, config_path, NULL, 0));
-    if (!config.threads)
-        config.threads = omp_get_num_procs();
+    LLMC_TRY(llmc_config_load(&config, config_path, sets, set_count));
     LLMC_TRY(llmc_measure_checkpoint(&config, checkpoint, &json));
     puts(json);
     LLMC_TRY(llmc_command_flush());
@@ -187,6 +185,6 @@ int main(int argc, char **argv)
     if (argc - optind != 1)
         return llmc_command_usage_error(NULL, "one CONFIG is needed");
     if (checkpoint)
-        return llmc_command_end(measure(checkpoint, argv[optind]));
+        return llmc_command_end(measure(checkpoint, argv[optind], sets, set_count));
     return llmc_command_end(distill(argv[optind], sets, set_count, stop_after, runs));
 }

@@ -20,7 +20,7 @@ struct llmc_measurement {
     int32_t *answers;   /* [count] the label with the highest score (the first of equals) */
     double latency_ms;  /* median of at most 1,000 texts */
     double throughput;  /* texts a second */
-    int64_t memory_bytes; /* peak resident set of this process (VmHWM); -1 where the system does not tell */
+    int64_t memory_bytes; /* peak resident set of this process while answering; -1 where the system does not tell */
 };
 
 /* Measures `count` texts. progress may be NULL. Errors: those of `answer`, LLMC_ERR_MEMORY. */

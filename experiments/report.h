@@ -20,7 +20,7 @@ struct llmc_report_row {
     int64_t nonzero_parameters;
     int64_t file_bytes;        /* the model as one file, in the form this stage reached */
     double macs_per_example;   /* multiply-adds that the engine does for the mean dev text */
-    int64_t memory_bytes;      /* peak resident set of a process that loads and answers */
+    int64_t memory_bytes;      /* peak resident set of a process of its own while it answers */
     double latency_ms_b1_p50;  /* one text at a time, from text to label */
     double throughput_per_s_b32; /* texts a second, 32 a call */
     char engine[16];           /* "libtorch" or "runtime" */

@@ -144,7 +144,9 @@ llmc_status llmc_bert_forward(struct llmc_bert *model, struct llmc_ops *ops, con
     LLMC_TRY(check_batch(a, batch));
     for (int32_t s = 0; s < batch->sequences; s++)
         longest = batch->offsets[s + 1] - batch->offsets[s] > longest ? batch->offsets[s + 1] - batch->offsets[s] : longest;
-    LLMC_TRY(llmc_ops_reserve(ops, a->ffn > 3 * a->hidden ? a->ffn : 3 * a->hidden, longest, a->hidden / a->heads));
+    int32_t widest = a->ffn > 3 * a->hidden ? a->ffn : 3 * a->hidden;
+    widest = a->labels > widest ? a->labels : widest;
+    LLMC_TRY(llmc_ops_reserve(ops, widest, longest, a->hidden / a->heads));
     LLMC_TRY(llmc_activations_reserve(activations, a, model->weights.number, batch, pass->keep));
 
     struct llmc_common_activations common = llmc_activations_common(activations, a, batch);

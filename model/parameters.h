@@ -3,7 +3,7 @@
  * weights) with a table of names, shapes and offsets (base/parameter.h). Gradients and optimiser
  * state use the same offsets, so saving, clipping and AdamW are loops.
  *
- * The word embedding comes first: its gradient is kept by rows (gradients.h), and
+ * The word embedding comes first: its gradient is kept by rows (bert.h), and
  * everything behind `dense_begin` is one block. Query, key and value of a layer
  * lie side by side, so that [Q; K; V] is one matrix [3H, H] and one bias [3H].
  */

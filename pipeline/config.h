@@ -128,7 +128,7 @@ llmc_status llmc_config_write(const struct llmc_config *config, char **yaml);
 /* The effective keys of one stage as YAML text, for fingerprints. The caller frees it. */
 llmc_status llmc_config_write_stage(const struct llmc_stage_config *stage, char **yaml);
 
-/* The reference of all keys (for --help): one line a key with default, legal values and meaning.
+/* The reference of all keys (for --keys): one line a key with default, legal values and meaning.
  * The caller frees *text. */
 llmc_status llmc_config_describe(char **text);
 

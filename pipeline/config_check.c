@@ -84,7 +84,7 @@ static llmc_status check_columns(const struct llmc_config *config, const struct 
 
 /* What the stages so far have made. */
 struct made {
-    bool logits, student, file;
+    bool logits, student, file; /* file: of the model as it is */
 };
 
 /* Why a stage cannot stand where it stands, or NULL. */
@@ -105,12 +105,13 @@ static const char *misplaced(enum llmc_stage_kind kind, struct made *made)
         if (!made->logits)
             return "learns from the teacher's logits, but no logits stage comes before it (after the teacher stage)";
         made->student = true;
+        made->file = false;
         return NULL;
     case LLMC_STAGE_EXPORT:
         made->file = true;
         return NULL;
     case LLMC_STAGE_VERIFY:
-        return made->file ? NULL : "measures the exported file, but no export stage comes before it";
+        return made->file ? NULL : "measures the exported file, but no export stage comes before it (after the last stage that trains)";
     }
     return NULL;
 }

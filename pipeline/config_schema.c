@@ -43,7 +43,7 @@ const struct llmc_config_key llmc_config_keys[] = {
     KEY("name", RUN(name), NAME, NULL, 1, 64, "of the run: its folder is runs/NAME")
     /* 2^53 - 1: programs that read JSON numbers as doubles see the same seed in the report */
     KEY("seed", RUN(seed), SEED, "1", 0, 9007199254740991.0, "of every random choice")
-    KEY("threads", RUN(threads), INT, "0", 0, 1024, "of the computation; 0: all processors")
+    KEY("threads", RUN(threads), INT, "0", 0, 256, "of the computation; 0: all processors")
     KEY_CHOICE("precision", RUN(precision), precisions, "fp16", "operands of the linear layers in training")
     KEY("checkpoint_seconds", RUN(checkpoint_seconds), NUMBER, "60", 0, 86400,
         "how often a training stage saves itself; 0: after every step")

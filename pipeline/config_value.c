@@ -150,6 +150,7 @@ static llmc_status read_layers(const struct reading *reading, struct llmc_yaml *
             return status;
         layers[count++] = (int32_t)value;
     }
+    memset(config->student.from_layers, 0, sizeof config->student.from_layers);
     memcpy(config->student.from_layers, layers, (size_t)count * sizeof layers[0]);
     config->student.from_layers_count = count;
     return LLMC_OK;

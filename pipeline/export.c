@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A mask costs 1 bit a weight: below this share of zeros the dense form, whose zeros deflate finds, is smaller. */
 #define SPARSE_SHARE 0.2
@@ -105,6 +106,26 @@ llmc_status llmc_export(const struct llmc_run *run, const char *path)
     LLMC_TRY(llmc_compressed_write(path, &content));
 exit:
     llmc_compressed_release(&content);
+    return status;
+}
+
+llmc_status llmc_publish_export(const struct llmc_run *run)
+{
+    llmc_status status = LLMC_OK;
+    char *path = NULL, *temporary = NULL, *bytes = NULL;
+    size_t nbytes;
+    LLMC_TRY(llmc_path_join(&path, run->folder, "model.llmc"));
+    LLMC_TRY(llmc_file_begin(path, &temporary));
+    if (link(run->model_path, temporary) == 0) {
+        LLMC_TRY(llmc_file_commit(&temporary, path));
+    } else { /* a file system without hard links */
+        LLMC_TRY(llmc_file_read(run->model_path, SIZE_MAX, &bytes, &nbytes));
+        LLMC_TRY(llmc_file_write(path, bytes, nbytes));
+    }
+exit:
+    llmc_file_abandon(&temporary);
+    free(path);
+    free(bytes);
     return status;
 }
 

@@ -14,4 +14,7 @@
 /* Writes run->state to `path`. Errors: those of llmc_compressed_write. */
 llmc_status llmc_export(const struct llmc_run *run, const char *path);
 
+/* Gives run->model_path its second name, model.llmc, in place of an older one. Errors: LLMC_ERR_IO. */
+llmc_status llmc_publish_export(const struct llmc_run *run);
+
 #endif

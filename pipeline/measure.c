@@ -22,7 +22,7 @@ void llmc_stage_figures_release(struct llmc_stage_figures *figures)
 }
 
 /* Runs a program and parses what it prints. */
-static llmc_status run_program(char *const argv[], json_t **json)
+static llmc_status run_program(const struct llmc_run *run, char *const argv[], json_t **json)
 {
     llmc_status status = LLMC_OK;
     posix_spawn_file_actions_t actions;
@@ -45,11 +45,11 @@ static llmc_status run_program(char *const argv[], json_t **json)
         goto exit;
     }
     *json = json_loadf(output, JSON_DISABLE_EOF_CHECK, &error);
+    fclose(output); /* before waiting: a program that writes on must not wait for us */
+    output = NULL;
     while (waitpid(child, &exit_status, 0) < 0 && errno == EINTR)
         continue;
-    if (WIFSIGNALED(exit_status) && WTERMSIG(exit_status) == SIGINT)
-        LLMC_FAIL(LLMC_ERR_INTERRUPTED, "stopped while measuring");
-    if (WIFEXITED(exit_status) && WEXITSTATUS(exit_status) == llmc_status_exit(LLMC_ERR_INTERRUPTED))
+    if (run->host->stop && *run->host->stop)
         LLMC_FAIL(LLMC_ERR_INTERRUPTED, "stopped while measuring");
     if (exit_status != 0 || !*json)
         LLMC_FAIL(LLMC_ERR_IO, "measuring by %s %s %s failed (wait status %d)", argv[0], argv[1], argv[2], exit_status);
@@ -84,7 +84,7 @@ exit:
 static llmc_status measure_with(struct llmc_run *run, char *const argv[], struct llmc_stage_figures *figures)
 {
     json_t *json = NULL;
-    llmc_status status = run_program(argv, &json);
+    llmc_status status = run_program(run, argv, &json);
     if (status == LLMC_OK)
         status = read_figures(json, run->dev_count, figures);
     json_decref(json);
@@ -145,14 +145,16 @@ static llmc_status read_labels(const char *checkpoint, struct llmc_labels *label
 {
     llmc_status status = LLMC_OK;
     char *folder = NULL, *path = NULL, *text = NULL;
+    int32_t count = 0;
     LLMC_TRY(llmc_strdup(&folder, checkpoint));
     char *slash = strrchr(folder, '/');
     *(slash ? slash : folder) = '\0';
     LLMC_TRY(llmc_path_join(&path, folder, "labels.txt"));
     LLMC_TRY(llmc_file_read(path, 1 << 24, &text, NULL));
     for (char *c = text; *c; c++)
-        labels->count += *c == '\n';
-    LLMC_TRY(llmc_alloc(&labels->names, (size_t)labels->count, sizeof *labels->names));
+        count += *c == '\n';
+    LLMC_TRY(llmc_alloc(&labels->names, (size_t)count, sizeof *labels->names));
+    labels->count = count;
     char *name = text;
     for (int32_t i = 0; i < labels->count; i++) {
         char *end = strchr(name, '\n');

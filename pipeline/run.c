@@ -3,11 +3,10 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "pipeline/measure.h"
+#include "pipeline/export.h"
 #include "pipeline/stage_record.h"
 
 #include <errno.h>
-#include <omp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,9 +101,8 @@ static llmc_status open_folder(struct llmc_run *run)
     LLMC_TRY(llmc_folder_make(run->folder));
     LLMC_TRY(llmc_path_join(&run->config_path, run->folder, "config.yaml"));
     LLMC_TRY(llmc_path_join(&run->report_path, run->folder, "report.json"));
-    LLMC_TRY(llmc_path_join(&run->model_path, run->folder, "model.llmc"));
     LLMC_TRY(llmc_path_join(&log_path, run->folder, "log.txt"));
-    run->log = fopen(log_path, "a");
+    run->log = fopen(log_path, "ae"); /* the lock must not live on in a measuring process */
     if (!run->log)
         LLMC_FAIL(LLMC_ERR_IO, "%s: cannot open: %s", log_path, strerror(errno));
     if (flock(fileno(run->log), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
@@ -140,7 +138,7 @@ static llmc_status hash_inputs(struct llmc_run *run)
     llmc_status status = LLMC_OK;
     const struct llmc_config *config = run->config;
     struct llmc_hash hash = {0};
-    const int64_t numbers[] = {(int64_t)config->seed, config->precision, config->data.tokens_max};
+    const int64_t numbers[] = {(int64_t)config->seed, config->precision, config->data.tokens_max, run->ops.threads};
     LLMC_TRY(llmc_hash_init(&hash));
     llmc_hash_text(&hash, "llmc " LLMC_VERSION);
     llmc_hash_update(&hash, numbers, sizeof numbers);
@@ -205,8 +203,6 @@ static bool makes_state(enum llmc_stage_kind kind)
 static llmc_status adopt(struct llmc_run *run, const struct llmc_stage_config *stage, struct llmc_stage_record *record)
 {
     llmc_status status = LLMC_OK;
-    if (stage->kind == LLMC_STAGE_LOGITS && !run->teacher_logits)
-        LLMC_TRY(llmc_stage_logits(run, stage)); /* from the cache */
     if (stage->kind == LLMC_STAGE_TEACHER) {
         free(run->teacher_path);
         LLMC_TRY(llmc_strdup(&run->teacher_path, run->state_path));
@@ -217,8 +213,9 @@ static llmc_status adopt(struct llmc_run *run, const struct llmc_stage_config *s
     if (makes_state(stage->kind)) /* what follows depends on the very numbers that this stage made */
         LLMC_TRY(hash_product(run, record->product));
     run->is_student = stage->kind == LLMC_STAGE_DISTILL || (run->is_student && stage->kind != LLMC_STAGE_TEACHER);
+    if (stage->kind == LLMC_STAGE_EXPORT)
+        LLMC_TRY(llmc_publish_export(run));
     LLMC_TRY(llmc_report_put(&run->report, &record->row));
-    LLMC_TRY(llmc_report_write(&run->report, run->report_path));
 exit:
     return status;
 }
@@ -236,6 +233,8 @@ static llmc_status run_stage(struct llmc_run *run, const struct llmc_stage_confi
     llmc_status status = LLMC_OK;
     struct llmc_stage_record record = {0};
     char *record_path = NULL, *part_path = NULL, *earlier_path = NULL;
+    if (run->host->stop && *run->host->stop)
+        return llmc_error(LLMC_ERR_INTERRUPTED, "stopped before it began; run the same command again to go on");
 
     LLMC_TRY(hash_stage(run, stage));
     LLMC_TRY(llmc_run_path(run, stage->name, ".json", &record_path));
@@ -245,9 +244,17 @@ static llmc_status run_stage(struct llmc_run *run, const struct llmc_stage_confi
         run->state_path = NULL;
         LLMC_TRY(llmc_run_path(run, stage->name, ".h5", &run->state_path));
     }
+    if (stage->kind == LLMC_STAGE_EXPORT) {
+        free(run->model_path);
+        run->model_path = NULL;
+        LLMC_TRY(llmc_run_path(run, stage->name, ".llmc", &run->model_path));
+    }
     if (llmc_stage_record_fits(run, stage, record_path, &record)) {
         llmc_state_release(&run->state);
         llmc_run_message(run, "%s: finished before", stage->name);
+        llmc_file_remove(part_path);
+        if (stage->kind == LLMC_STAGE_LOGITS)
+            LLMC_TRY(llmc_stage_logits(run, stage)); /* from the cache */
         LLMC_TRY(adopt(run, stage, &record));
         LLMC_TRY(llmc_stage_check(run, stage, &record));
         goto exit;
@@ -263,6 +270,7 @@ static llmc_status run_stage(struct llmc_run *run, const struct llmc_stage_confi
     LLMC_TRY(llmc_stage_record_write(run, &record, record_path));
     llmc_file_remove(part_path);
     LLMC_TRY(adopt(run, stage, &record));
+    LLMC_TRY(llmc_report_write(&run->report, run->report_path));
     llmc_stage_record_tell(run, &record);
     LLMC_TRY(llmc_stage_check(run, stage, &record));
 exit:
@@ -273,18 +281,42 @@ exit:
     return status;
 }
 
+/* Without a teacher stage the teacher folder is measured all the same: the report compares with it. */
+static llmc_status measure_given_teacher(struct llmc_run *run)
+{
+    const struct llmc_stage_config stage = {.kind = LLMC_STAGE_TEACHER, .name = "00-teacher"};
+    for (int32_t i = 0; i < run->config->stage_count; i++)
+        if (run->config->stages[i].kind == LLMC_STAGE_TEACHER)
+            return LLMC_OK;
+    return run_stage(run, &stage);
+}
+
+static llmc_status check_stop_after(const struct llmc_config *config, const char *stop_after)
+{
+    char names[LLMC_STAGES_MAX * 20] = "";
+    for (int32_t i = 0; i < config->stage_count; i++) {
+        const char *name = config->stages[i].name;
+        if (!stop_after || strcmp(stop_after, name) == 0 ||
+            strcmp(stop_after, llmc_stage_kind_name(config->stages[i].kind)) == 0)
+            return LLMC_OK;
+        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", i ? ", " : "", name);
+    }
+    return llmc_error(LLMC_ERR_ARGUMENT, "--stop-after %s: no such stage; the stages are %s", stop_after, names);
+}
+
 llmc_status llmc_run_pipeline(const struct llmc_config *config, const struct llmc_run_host *host,
                               const char *stop_after)
 {
     llmc_status status = LLMC_OK;
     struct llmc_run run = {.config = config, .host = host};
-    int threads = config->threads ? config->threads : omp_get_num_procs();
-    LLMC_TRY(llmc_ops_init(&run.ops, threads < LLMC_THREADS_MAX ? threads : LLMC_THREADS_MAX));
+    LLMC_TRY(check_stop_after(config, stop_after));
+    LLMC_TRY(llmc_ops_init(&run.ops, config->threads));
     LLMC_TRY(open_folder(&run));
     LLMC_TRY(llmc_run_open_data(&run));
     LLMC_TRY(write_labels(&run));
     LLMC_TRY(open_report(&run));
     LLMC_TRY(hash_inputs(&run));
+    LLMC_TRY(measure_given_teacher(&run));
     for (int32_t i = 0; i < config->stage_count; i++) {
         const struct llmc_stage_config *stage = &config->stages[i];
         status = run_stage(&run, stage);
@@ -297,6 +329,8 @@ llmc_status llmc_run_pipeline(const struct llmc_config *config, const struct llm
                            strcmp(stop_after, llmc_stage_kind_name(stage->kind)) == 0))
             break;
     }
+    if (!llmc_file_exists(run.report_path))
+        LLMC_TRY(llmc_report_write(&run.report, run.report_path));
 exit:
     run_release(&run);
     return status;

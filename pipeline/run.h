@@ -9,10 +9,13 @@
  *         NN-STAGE.json              the stage is finished: its report row and its answers to the dev texts
  *         NN-STAGE.metrics.jsonl     a line per training step
  *         NN-STAGE.part.h5           a training stage under way
- *         model.llmc                 the compressed checkpoint (formats/compressed.h)
+ *         NN-export.llmc             the compressed checkpoint (formats/compressed.h) of an export stage
+ *         model.llmc                 the newest of these (another name of the same file)
+ *         labels.txt                 names of the labels, in the order of the model's outputs
  *     runs/logits/HASH.h5            teacher logits, shared by all runs
  *
- * Every stage has a fingerprint: a hash of the data, the teacher folder and all settings up to this stage.
+ * Every stage has a fingerprint: a hash of the data, the teacher folder, the number of threads, all settings up to
+ * this stage and the files that the stages before it made.
  * A stage whose files bear its fingerprint is finished or under way; any other file is from another
  * configuration and is replaced.
  */
@@ -60,11 +63,11 @@ struct llmc_run {
     /* what earlier stages made */
     struct llmc_state state;       /* the model now; no parameters: none yet */
     bool is_student;               /* the state is a student, no longer the teacher */
-    char *teacher_path;            /* checkpoint of the newest teacher stage, NULL: the teacher folder as it is */
+    char *teacher_path;            /* checkpoint of the newest teacher stage */
     char *state_path;              /* checkpoint of the state's stage */
     float *teacher_logits;         /* [train.count, L] */
     int32_t *teacher_answers;      /* [dev_count], NULL before a teacher was measured */
-    char *model_path;              /* model.llmc once exported */
+    char *model_path;              /* what the newest export stage writes */
     char fingerprint[LLMC_HASH_TEXT_NBYTES]; /* up to and with the current stage */
     double stage_seconds;          /* of a training stage, over all its restarts */
 };
@@ -90,10 +93,6 @@ llmc_status llmc_run_open_data(struct llmc_run *run);
  * (labels, tokens_max, tokenizer). */
 llmc_status llmc_run_load_folder(struct llmc_run *run, enum llmc_number number, struct llmc_state *state,
                                  bool *has_classifier);
-
-/* The teacher's parameters with FP32 compute copies, from its stage or from its folder, which must have a
- * classifier then. A zeroed state comes in. */
-llmc_status llmc_run_load_teacher(struct llmc_run *run, enum llmc_number number, struct llmc_state *teacher);
 
 /* The number format of a precision's operands. */
 enum llmc_number llmc_precision_number(enum llmc_precision precision);

@@ -115,6 +115,9 @@ llmc_status llmc_run_load_folder(struct llmc_run *run, enum llmc_number number, 
     if (folder.has_classifier && architecture.labels != run->labels.count)
         LLMC_FAIL(LLMC_ERR_CONFIG, "%s: the classifier has %d labels, %s has %d", run->teacher_folder,
                   architecture.labels, run->train_path, run->labels.count);
+    if (folder.has_classifier && !folder.has_pooler)
+        LLMC_FAIL(LLMC_ERR_UNSUPPORTED, "%s: the classifier has no pooler (bert.pooler.dense.weight) in front of it",
+                  run->teacher_folder);
     architecture.labels = run->labels.count;
     if (config->data.tokens_max > architecture.positions)
         LLMC_FAIL(LLMC_ERR_CONFIG, "data.tokens_max is %d; the teacher in %s takes at most %d tokens",
@@ -138,19 +141,5 @@ exit:
     llmc_hf_folder_release(&folder);
     if (status != LLMC_OK)
         llmc_state_release(state);
-    return status;
-}
-
-llmc_status llmc_run_load_teacher(struct llmc_run *run, enum llmc_number number, struct llmc_state *teacher)
-{
-    bool has_classifier;
-    if (run->teacher_path)
-        return llmc_state_load(run->teacher_path, number, teacher);
-    llmc_status status = llmc_run_load_folder(run, number, teacher, &has_classifier);
-    if (status == LLMC_OK && !has_classifier) {
-        llmc_state_release(teacher);
-        return llmc_error(LLMC_ERR_CONFIG, "%s has no classifier (classifier.weight): put a teacher stage first",
-                          run->teacher_folder);
-    }
     return status;
 }

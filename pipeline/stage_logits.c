@@ -11,9 +11,13 @@
 #include "pipeline/run.h"
 #include "train/evaluate.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 static const struct llmc_envelope seal = {"LLMG", 1, "cache of teacher logits"};
 
@@ -83,13 +87,18 @@ llmc_status llmc_stage_logits(struct llmc_run *run, const struct llmc_stage_conf
     struct llmc_state teacher = {0};
     char key[LLMC_HASH_TEXT_NBYTES];
     char *folder = NULL, *path = NULL;
+    int lock = -1;
     int64_t rows = (int64_t)run->train.count;
     int32_t labels = run->labels.count;
 
-    LLMC_TRY(llmc_run_load_teacher(run, llmc_precision_number(run->config->precision), &teacher));
+    LLMC_TRY(llmc_state_load(run->teacher_path, llmc_precision_number(run->config->precision), &teacher));
     LLMC_TRY(make_key(run, &teacher.model.parameters, key));
     LLMC_TRY(llmc_path_join(&folder, run->host->runs_folder, "logits"));
     LLMC_TRY(llmc_folder_make(folder));
+    /* Runs with the same teacher write the same file: one after the other. The lock goes with the descriptor. */
+    lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (lock < 0 || flock(lock, LOCK_EX) != 0)
+        LLMC_FAIL(LLMC_ERR_IO, "%s: cannot lock: %s", folder, strerror(errno));
     LLMC_TRY(llmc_format(&path, "%s/%s.h5", folder, key));
     free(run->teacher_logits);
     LLMC_TRY(llmc_alloc(&run->teacher_logits, (size_t)(rows * labels), sizeof *run->teacher_logits));
@@ -105,6 +114,8 @@ llmc_status llmc_stage_logits(struct llmc_run *run, const struct llmc_stage_conf
                            run->host->context, run->host->stop));
     LLMC_TRY(write_cache(path, key, rows, labels, run->teacher_logits));
 exit:
+    if (lock >= 0)
+        close(lock);
     free(folder);
     free(path);
     llmc_state_release(&teacher);

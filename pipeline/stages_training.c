@@ -31,9 +31,15 @@ static llmc_status train_and_save(struct llmc_train_stage *train)
 llmc_status llmc_stage_teacher(struct llmc_run *run, const struct llmc_stage_config *stage)
 {
     llmc_status status = LLMC_OK;
-    bool has_classifier;
+    bool has_classifier = false;
     llmc_state_release(&run->state);
-    LLMC_TRY(llmc_run_load_folder(run, LLMC_F32, &run->state, &has_classifier));
+    if (run->teacher_path) /* a second teacher stage goes on with the first one's teacher */
+        LLMC_TRY(llmc_state_load(run->teacher_path, LLMC_F32, &run->state));
+    else
+        LLMC_TRY(llmc_run_load_folder(run, LLMC_F32, &run->state, &has_classifier));
+    if (!has_classifier && stage->epochs == 0)
+        LLMC_FAIL(LLMC_ERR_CONFIG, "%s has no classifier (classifier.weight): put a teacher stage first",
+                  run->teacher_folder);
     if (has_classifier) {
         llmc_run_message(run, "%s: %s has a classifier already, nothing to train", stage->name, run->teacher_folder);
         LLMC_TRY(llmc_state_save(run->state_path, &run->state, run->fingerprint, NULL, NULL));
@@ -54,7 +60,7 @@ static llmc_status begin_student(struct llmc_train_stage *train)
     struct llmc_parameters student = {0};
     if (run->is_student)
         return LLMC_OK; /* a second distillation goes on with the student */
-    LLMC_TRY(llmc_run_load_teacher(run, LLMC_F32, &teacher));
+    LLMC_TRY(llmc_state_load(run->teacher_path, LLMC_F32, &teacher));
     struct llmc_student_shape shape = {
         .layers = config->student.layers,
         .hidden = config->student.hidden,

@@ -216,7 +216,7 @@ exit:
 
 static llmc_status read_bits(struct llmc_h5 *file, const char *name, int32_t *bits)
 {
-    int64_t value;
+    int64_t value = 0;
     llmc_status status = llmc_h5_read_int(file, "", name, &value);
     if (status == LLMC_OK && value != 0 && (value < 2 || value > 8))
         status = llmc_error(LLMC_ERR_FORMAT, "%s is %lld; legal are 0 and 2 to 8", name, (long long)value);

@@ -1,11 +1,13 @@
 #include "pipeline/train_stage.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "distill/loss.h"
 #include "train/loss.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -48,14 +50,22 @@ static llmc_status after_step(void *context, const struct llmc_gradients *gradie
     return t->after_step ? t->after_step(t, gradients, scale, learning_rate) : LLMC_OK;
 }
 
+/* JSON has no infinity: an overflowed step has null. */
+static const char *json_number(double value, char text[32])
+{
+    snprintf(text, 32, isfinite(value) ? "%.6g" : "null", value);
+    return text;
+}
+
 static llmc_status write_metrics(void *context, const struct llmc_step_metrics *m)
 {
     struct llmc_train_stage *t = context;
+    char loss[32], norm[32];
     int written = fprintf(t->metrics,
-                          "{\"step\": %lld, \"loss\": %.6g, \"learning_rate\": %.6g, \"gradient_norm\": %.6g, "
+                          "{\"step\": %lld, \"loss\": %s, \"learning_rate\": %.6g, \"gradient_norm\": %s, "
                           "\"loss_scale\": %g, \"skipped\": %s, \"tokens\": %lld, \"seconds\": %.4f}\n",
-                          (long long)m->step, m->loss, m->learning_rate,
-                          m->skipped ? -1.0 : m->gradient_norm, m->scale, m->skipped ? "true" : "false",
+                          (long long)m->step, json_number(m->loss, loss), m->learning_rate,
+                          json_number(m->gradient_norm, norm), m->scale, m->skipped ? "true" : "false",
                           (long long)m->tokens, m->seconds);
     if (written < 0)
         return llmc_error(LLMC_ERR_IO, "%s: cannot write: %s", t->metrics_path, strerror(errno));
@@ -76,9 +86,10 @@ static llmc_status save(void *context, const struct llmc_training *training)
 /* Opens the metrics file at the length that it had at this step. */
 static llmc_status open_metrics(struct llmc_train_stage *t)
 {
-    t->metrics = fopen(t->metrics_path, t->progress.metrics_nbytes ? "r+" : "w");
-    if (!t->metrics || ftruncate(fileno(t->metrics), t->progress.metrics_nbytes) != 0 ||
-        fseek(t->metrics, 0, SEEK_END) != 0)
+    int64_t nbytes = (int64_t)llmc_file_nbytes(t->metrics_path);
+    nbytes = nbytes < t->progress.metrics_nbytes ? nbytes : t->progress.metrics_nbytes;
+    t->metrics = fopen(t->metrics_path, "a");
+    if (!t->metrics || ftruncate(fileno(t->metrics), nbytes) != 0 || fseek(t->metrics, 0, SEEK_END) != 0)
         return llmc_error(LLMC_ERR_IO, "%s: cannot open: %s", t->metrics_path, strerror(errno));
     return LLMC_OK;
 }

@@ -13,7 +13,6 @@ double llmc_prune_schedule(double initial, double final, double ramp, int64_t st
     return final + (initial - final) * pow(1.0 - t, 3.0);
 }
 
-/* The linear weights as [begin, end) pieces of the arena. */
 static int64_t linear_count(const struct llmc_parameters *p)
 {
     int64_t count = 0;

@@ -67,9 +67,9 @@ need_python() {
 
 # build TARGET... : configures once (Ninja configures again when needed) and builds.
 build() {
-    if [ ! -e build/build.ninja ]; then
+    if [ ! -e build/build.ninja ] || [ -n "${LLMC_TORCH:-}" ]; then
         say "Configuring"
-        cmake --preset default || fail "cmake failed; see above."
+        cmake --preset default ${LLMC_TORCH:+-DLLMC_TORCH="$LLMC_TORCH"} || fail "cmake failed; see above."
     fi
     say "Building"
     cmake --build build --target "$@" || fail "The build failed; see above."

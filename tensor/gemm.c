@@ -1,6 +1,5 @@
 #include "tensor/gemm.h"
 
-#include "base/clock.h"
 #include "base/memory.h"
 #include "tensor/kernels.h"
 #include "tensor/torch_abi.h"
@@ -109,12 +108,10 @@ llmc_status llmc_gemm_run(struct llmc_gemm *gemm, enum llmc_gemm_form form, cons
     llmc_status status = LLMC_OK;
     AtenTensorHandle left = NULL, right = NULL, out = NULL;
     struct llmc_matrix a_wide = *a, b_wide = *b;
-    double start = llmc_clock();
     drop_handle(gemm);
 
     int64_t rows = form == LLMC_GEMM_TN ? a->cols : a->rows;
     int64_t cols = form == LLMC_GEMM_NT ? b->rows : b->cols;
-    int64_t depth = form == LLMC_GEMM_TN ? a->rows : a->cols;
     LLMC_TRY(widen(gemm, 1, &a_wide));
     LLMC_TRY(widen(gemm, 2, &b_wide));
     *product = llmc_matrix(NULL, a_wide.number, rows, cols);
@@ -141,7 +138,6 @@ llmc_status llmc_gemm_run(struct llmc_gemm *gemm, enum llmc_gemm_form form, cons
             goto exit;
         }
     }
-    gemm->flops += 2.0 * (double)rows * (double)cols * (double)depth;
 exit:
     if (left)
         aoti_torch_delete_tensor_object(left);
@@ -149,6 +145,5 @@ exit:
         aoti_torch_delete_tensor_object(right);
     if (out)
         aoti_torch_delete_tensor_object(out);
-    gemm->seconds += llmc_clock() - start;
     return status;
 }

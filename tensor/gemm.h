@@ -33,8 +33,6 @@ struct llmc_gemm {
     void *buffers[3]; /* product, widened a, widened b */
     size_t buffer_nbytes[3];
     void *handle; /* the product's tensor where LibTorch made its memory */
-    double seconds; /* spent inside products, for profiles */
-    double flops;
 };
 
 /* Errors: LLMC_ERR_UNSUPPORTED where LibTorch is older than 2.13. */

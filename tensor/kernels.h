@@ -28,7 +28,7 @@ struct llmc_adamw {
     float gradient_scale;           /* factor on g: unscaling and clipping */
 };
 
-/* One head of one sequence: [length, size] matrices with `stride` numbers from row to row. */
+/* One head of one sequence. */
 struct llmc_attention_head {
     int32_t length, size;
     const float *q, *k, *v; /* [length, size], dense */

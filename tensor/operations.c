@@ -10,10 +10,11 @@
 llmc_status llmc_ops_init(struct llmc_ops *ops, int threads)
 {
     memset(ops, 0, sizeof *ops);
-    ops->threads = threads;
+    threads = threads ? threads : omp_get_num_procs();
+    ops->threads = threads < LLMC_THREADS_MAX ? threads : LLMC_THREADS_MAX;
     ops->kernels = llmc_kernels_best();
     omp_set_dynamic(0);
-    omp_set_num_threads(threads);
+    omp_set_num_threads(ops->threads);
     return llmc_gemm_init(&ops->gemm, ops->kernels);
 }
 

@@ -34,7 +34,8 @@ struct llmc_ops {
 
 #define LLMC_THREADS_MAX 256
 
-/* threads 1 to LLMC_THREADS_MAX: the calling thread's OpenMP team for our kernels and LibTorch's. */
+/* threads: size of the calling thread's OpenMP team, for our kernels and LibTorch's; 0: all processors. At most
+ * LLMC_THREADS_MAX are used; ops->threads tells how many. */
 llmc_status llmc_ops_init(struct llmc_ops *ops, int threads);
 void llmc_ops_release(struct llmc_ops *ops);
 

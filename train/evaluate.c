@@ -1,26 +1,9 @@
 #include "train/evaluate.h"
 
-#include "base/memory.h"
 #include "train/loop.h"
 
 /* Large enough for the products' full speed, small enough for the caches. */
 enum { TOKENS_PER_BATCH = 2048 };
-
-int32_t llmc_argmax(const float *logits, int32_t labels)
-{
-    int32_t best = 0;
-    for (int32_t i = 1; i < labels; i++)
-        best = logits[i] > logits[best] ? i : best;
-    return best;
-}
-
-int64_t llmc_count_correct(const float *logits, const struct llmc_dataset *data, int32_t labels)
-{
-    int64_t correct = 0;
-    for (size_t i = 0; i < data->count; i++)
-        correct += llmc_argmax(logits + (int64_t)i * labels, labels) == data->label[i];
-    return correct;
-}
 
 llmc_status llmc_evaluate(struct llmc_bert *model, struct llmc_ops *ops, const struct llmc_dataset *data,
                           float *logits, llmc_progress_fn progress, void *progress_context,

@@ -17,10 +17,4 @@ llmc_status llmc_evaluate(struct llmc_bert *model, struct llmc_ops *ops, const s
                           float *logits, llmc_progress_fn progress, void *progress_context,
                           const volatile sig_atomic_t *stop);
 
-/* The index of the largest logit (the first of equals). */
-int32_t llmc_argmax(const float *logits, int32_t labels);
-
-/* Rows whose largest logit is their label. */
-int64_t llmc_count_correct(const float *logits, const struct llmc_dataset *data, int32_t labels);
-
 #endif

@@ -224,11 +224,22 @@ def check_variants(world):
             ["01-teacher", "02-export", "03-verify"])
     variant("no-teacher", with_head + "stages:\n  - {stage: logits}\n  - {stage: distill, epochs: 1}\n  - {stage: distill, epochs: 1, "
             "loss: kl, temperature: 2.0, cross_entropy_weight: 0.3}\n  - {stage: export}\n  - {stage: verify}\n",
-            ["01-logits", "02-distill", "03-distill", "04-export", "05-verify"])
+            ["00-teacher", "01-logits", "02-distill", "03-distill", "04-export", "05-verify"])
     variant("other-order", head + "stages:\n  - {stage: teacher, epochs: 1}\n  - {stage: logits}\n  - {stage: qat, epochs: 0.5, ranges: averaged, "
             "weight_bits: 4}\n  - {stage: prune, epochs: 0.5, sparsity: 0.3}\n  - {stage: prune, epochs: 0.5, sparsity: 0.6}\n"
             "  - {stage: export}\n  - {stage: verify}\n",
             ["01-teacher", "02-logits", "03-qat", "04-prune", "05-prune", "06-export", "07-verify"])
+    variant("qat-first", with_head + "stages:\n  - {stage: logits}\n  - {stage: qat, epochs: 0.5}\n  - {stage: export}\n"
+            "  - {stage: prune, epochs: 0.5}\n  - {stage: export}\n  - {stage: verify}\n",
+            ["00-teacher", "01-logits", "02-qat", "03-export", "04-prune", "05-export", "06-verify"])
+    folder = world.root / "variants/qat-first"
+    expect((folder / "model.llmc").read_bytes() == (folder / "05-export.llmc").read_bytes() !=
+           (folder / "03-export.llmc").read_bytes(), "model.llmc is the newest export")
+    again = world.run(runs="variants", config="qat-first.yaml")
+    expect(again.returncode == 0 and again.stderr.count("finished before") == 7, "two exports: nothing is repeated")
+    variant("two-teachers", head + "stages:\n  - {stage: teacher, epochs: 0.5}\n  - {stage: logits}\n  - {stage: teacher, epochs: 0.5}\n"
+            "  - {stage: logits}\n  - {stage: distill, epochs: 0.5}\n  - {stage: export}\n",
+            ["01-teacher", "02-logits", "03-teacher", "04-logits", "05-distill", "06-export"])
     rows = [(text, "the plot", label) for text, label in make_rows(100, 4)]
     (world.root / "data/pairs").mkdir()
     for name in ("train", "dev"):
@@ -293,6 +304,9 @@ def check_errors(world):
     refused("damaged config.json", ["config.json"], prepare=edit("bert/config.json", lambda b: b[:50]), status=4)
     refused("another kind of model", ["config.json", "gpt2"], prepare=edit("bert/config.json", lambda b: b.replace(b'"bert"', b'"gpt2"')))
     refused("a full disk", ["cannot write", "File too large"], status=3, env=world.env, preexec_fn=limit_files)
+    refused("no classifier and no teacher stage", ["no classifier", "teacher stage"],
+            config=CONFIG.replace("  - {stage: teacher, epochs: 3, learning_rate: 1.0e-3}\n", ""), status=5)
+    refused("unknown --stop-after", ["--stop-after distil", "03-distill"], "--stop-after", "distil", status=2)
     result = subprocess.run([DISTILL], capture_output=True, text=True)
     expect(result.returncode == 2 and "--help" in result.stderr, "no CONFIG: exit 2, points to --help")
     result = subprocess.run([DISTILL, "--help"], capture_output=True, text=True)
