@@ -132,8 +132,6 @@ static llmc_status parse_config(const struct config *config, struct llmc_hf_fold
     LLMC_TRY(get_size(config, "num_attention_heads", 12, &architecture->heads));
     LLMC_TRY(get_size(config, "intermediate_size", 3072, &architecture->ffn));
     LLMC_TRY(get_fraction(config, "layer_norm_eps", 1e-12, &architecture->norm_epsilon));
-    LLMC_TRY(get_fraction(config, "hidden_dropout_prob", 0.1, &out->hidden_dropout));
-    LLMC_TRY(get_fraction(config, "attention_probs_dropout_prob", 0.1, &out->attention_dropout));
     LLMC_TRY(get_text(config, "hidden_act", "gelu", &activation));
     status = llmc_activation_parse(activation, &architecture->activation);
     if (status != LLMC_OK) {

@@ -12,7 +12,6 @@
 
 struct llmc_hf_folder {
     struct llmc_architecture architecture; /* labels: from id2label or num_labels, 2 by default */
-    float hidden_dropout, attention_dropout;
     struct llmc_safetensors *weights;
     const char *prefix;  /* "bert." or "": what stands before "embeddings..." */
     bool has_pooler;     /* PREFIX pooler.dense.weight is there */

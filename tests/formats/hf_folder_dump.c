@@ -32,11 +32,10 @@ static void dump_config(const struct llmc_hf_folder *folder)
     const struct llmc_architecture *a = &folder->architecture;
     printf("{\"vocab_size\": %d, \"max_position_embeddings\": %d, \"type_vocab_size\": %d, \"hidden_size\": %d, "
            "\"num_hidden_layers\": %d, \"num_attention_heads\": %d, \"intermediate_size\": %d, \"num_labels\": %d, "
-           "\"hidden_act\": \"%s\", \"layer_norm_eps\": %.9g, \"hidden_dropout_prob\": %.9g, "
-           "\"attention_probs_dropout_prob\": %.9g, \"prefix\": \"%s\", \"pooler\": %s, \"classifier\": %s, \"names\": [",
+           "\"hidden_act\": \"%s\", \"layer_norm_eps\": %.9g, \"prefix\": \"%s\", \"pooler\": %s, \"classifier\": %s, \"names\": [",
            a->vocabulary, a->positions, a->types, a->hidden, a->layers, a->heads, a->ffn, a->labels,
-           llmc_activation_name(a->activation), (double)a->norm_epsilon, (double)folder->hidden_dropout,
-           (double)folder->attention_dropout, folder->prefix, folder->has_pooler ? "true" : "false",
+           llmc_activation_name(a->activation), (double)a->norm_epsilon, folder->prefix,
+           folder->has_pooler ? "true" : "false",
            folder->has_classifier ? "true" : "false");
     for (int32_t i = 0; folder->label_names && i < a->labels; i++)
         printf("%s\"%s\"", i ? ", " : "", folder->label_names[i]);

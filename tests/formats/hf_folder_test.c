@@ -42,8 +42,6 @@ static void defaults_are_those_of_bert_config(void **state)
     assert_int_equal(a->labels, 2);
     assert_int_equal(a->activation, LLMC_GELU);
     assert_true(a->norm_epsilon == 1e-12f);
-    assert_true(folder.hidden_dropout == 0.1f);
-    assert_true(folder.attention_dropout == 0.1f);
     assert_string_equal(folder.prefix, "");
     assert_false(folder.has_pooler);
     assert_false(folder.has_classifier);
@@ -59,8 +57,8 @@ static void whole_classifier_is_read(void **state)
     make_weights("bert.", ",\"bert.pooler.dense.weight\":{\"dtype\":\"F16\",\"shape\":[4,4],\"data_offsets\":[48,80]},"
                  "\"classifier.weight\":{\"dtype\":\"F32\",\"shape\":[3,4],\"data_offsets\":[80,128]}", 80);
     assert_ok(open_with(&folder, "{" SMALL ",\"max_position_embeddings\":9,\"type_vocab_size\":1,\"num_hidden_layers\":3,"
-                        "\"intermediate_size\":5,\"hidden_act\":\"gelu_new\",\"layer_norm_eps\":1e-5,\"hidden_dropout_prob\":0,"
-                        "\"attention_probs_dropout_prob\":0.25,\"id2label\":{\"2\":\"c\",\"0\":\"a\",\"1\":\"b\"}}"));
+                        "\"intermediate_size\":5,\"hidden_act\":\"gelu_new\",\"layer_norm_eps\":1e-5,"
+                        "\"id2label\":{\"2\":\"c\",\"0\":\"a\",\"1\":\"b\"}}"));
     const struct llmc_architecture *a = &folder.architecture;
     assert_int_equal(a->positions, 9);
     assert_int_equal(a->types, 1);
@@ -69,8 +67,6 @@ static void whole_classifier_is_read(void **state)
     assert_int_equal(a->labels, 3);
     assert_int_equal(a->activation, LLMC_GELU_TANH);
     assert_true(a->norm_epsilon == 1e-5f);
-    assert_true(folder.hidden_dropout == 0);
-    assert_true(folder.attention_dropout == 0.25f);
     assert_string_equal(folder.prefix, "bert.");
     assert_true(folder.has_pooler);
     assert_true(folder.has_classifier);
@@ -105,7 +101,7 @@ static void errors_name_file_and_field(void **state)
         {"{" SMALL ",\"num_hidden_layers\":4294967297}", LLMC_ERR_FORMAT, "\"num_hidden_layers\" is 4294967297"},
         {"{" SMALL ",\"num_hidden_layers\":999}", LLMC_ERR_FORMAT, "config.json: layers is 999"},
         {"{" SMALL ",\"layer_norm_eps\":\"tiny\"}", LLMC_ERR_FORMAT, "\"layer_norm_eps\" is \"tiny\"; legal is a number"},
-        {"{" SMALL ",\"hidden_dropout_prob\":1}", LLMC_ERR_FORMAT, "\"hidden_dropout_prob\" is 1"},
+        {"{" SMALL ",\"layer_norm_eps\":1}", LLMC_ERR_FORMAT, "\"layer_norm_eps\" is 1"},
         {"{" SMALL ",\"id2label\":[]}", LLMC_ERR_FORMAT, "\"id2label\" is []"},
         {"{" SMALL ",\"id2label\":{}}", LLMC_ERR_FORMAT, "\"id2label\" is {}"},
         {"{" SMALL ",\"id2label\":{\"0\":\"a\",\"2\":\"b\"}}", LLMC_ERR_FORMAT, "no name of one line for \"1\""},
