@@ -13,7 +13,14 @@ static float *gradient_at(const struct llmc_bert *model, const struct llmc_gradi
     return gradients->dense + (model->parameters.table[index].offset - model->parameters.dense_begin);
 }
 
-/* A linear layer's backward: dweight += dy^T . quantised(x), and *product = the gradient of x. */
+/* Writes the gradient of a weight: each has one product a pass, so nothing is summed. */
+static void store_gradient(struct llmc_ops *ops, const struct llmc_matrix *product, float *gradient)
+{
+    struct llmc_matrix out = llmc_matrix(gradient, LLMC_F32, product->rows, product->cols);
+    llmc_op_bias(ops, product, NULL, &out);
+}
+
+/* A linear layer's backward: dweight = dy^T . quantised(x), and *product = the gradient of x. */
 static llmc_status linear_backward(struct llmc_bert *model, struct llmc_ops *ops, int32_t site,
                                    const struct llmc_matrix *x, const struct llmc_matrix *fake,
                                    const struct llmc_matrix *weight, const struct llmc_matrix *dy,
@@ -22,7 +29,7 @@ static llmc_status linear_backward(struct llmc_bert *model, struct llmc_ops *ops
     llmc_status status = LLMC_OK;
     struct llmc_matrix input = llmc_linear_input(model, ops, site, x, fake);
     LLMC_TRY(llmc_gemm_run(&ops->gemm, LLMC_GEMM_TN, dy, &input, product));
-    llmc_op_accumulate(ops, product, dweight);
+    store_gradient(ops, product, dweight);
     LLMC_TRY(llmc_gemm_run(&ops->gemm, LLMC_GEMM_NN, dy, weight, product));
     if (model->fake.inputs)
         llmc_op_fake_input_backward(ops, &model->fake.inputs[site], x, product, &gradients->dscales[site]);
@@ -46,7 +53,7 @@ static llmc_status head_backward(struct llmc_bert *model, struct llmc_ops *ops, 
     llmc_status status = LLMC_OK;
 
     LLMC_TRY(llmc_gemm_run(&ops->gemm, LLMC_GEMM_TN, &dy, &common->pooled, &product));
-    llmc_op_accumulate(ops, &product, gradient_at(model, gradients, classifier_index));
+    store_gradient(ops, &product, gradient_at(model, gradients, classifier_index));
     llmc_op_sum_rows(ops, &dy, gradient_at(model, gradients, llmc_head_parameter(a, LLMC_CLASSIFIER_BIAS)));
     LLMC_TRY(llmc_gemm_run(&ops->gemm, LLMC_GEMM_NN, &dy, &classifier, &product));
     struct llmc_dropout dropout = llmc_pass_dropout(pass, a->layers, LLMC_DROPOUT_POOLED);
@@ -206,7 +213,9 @@ llmc_status llmc_bert_backward(struct llmc_bert *model, struct llmc_ops *ops, co
     struct llmc_common_activations common = llmc_activations_common(activations, a, &pass->batch);
     llmc_status status = LLMC_OK;
     LLMC_TRY(reserve_rows(gradients, pass->batch.tokens, a->hidden));
-    memset(gradients->dense, 0, (size_t)(p->total - p->dense_begin) * sizeof(float));
+    for (int32_t i = LLMC_WORDS + 1; i < p->count; i++) /* the others are written whole */
+        if (p->table[i].kind == LLMC_PARAMETER_VECTOR || p->table[i].kind == LLMC_PARAMETER_EMBEDDING)
+            memset(gradient_at(model, gradients, i), 0, (size_t)(p->table[i].rows * p->table[i].cols) * sizeof(float));
     memset(gradients->dscales, 0, (size_t)llmc_site_count(a) * sizeof(double));
     LLMC_TRY(head_backward(model, ops, pass, &common, dlogits, gradients));
     struct llmc_matrix dy_product = common.dinput, dy_residual = {0};

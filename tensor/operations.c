@@ -199,20 +199,6 @@ void llmc_op_activation_backward(struct llmc_ops *ops, const struct llmc_matrix 
     llmc_add_partials(ops, 0, product->cols, dbias);
 }
 
-void llmc_op_accumulate(struct llmc_ops *ops, const struct llmc_matrix *product, float *gradient)
-{
-    const struct llmc_kernels *k = ops->kernels;
-    size_t n = (size_t)product->cols;
-#pragma omp parallel
-    {
-        struct worker w = llmc_worker(ops, product->rows, product->cols);
-        for (int64_t row = w.begin; row < w.end; row++) {
-            k->widen(llmc_matrix_row(product, row), product->number, w.row[0], n);
-            k->add(gradient + row * product->cols, w.row[0], n);
-        }
-    }
-}
-
 void llmc_op_sum_rows(struct llmc_ops *ops, const struct llmc_matrix *x, float *sum)
 {
     const struct llmc_kernels *k = ops->kernels;

@@ -87,9 +87,6 @@ void llmc_op_activation_backward(struct llmc_ops *ops, const struct llmc_matrix 
                                  const struct llmc_matrix *before, enum llmc_activation kind,
                                  const struct llmc_matrix *dbefore, float *dbias);
 
-/* gradient [rows, cols] (FP32) += product */
-void llmc_op_accumulate(struct llmc_ops *ops, const struct llmc_matrix *product, float *gradient);
-
 /* sum [cols] += the rows of x. */
 void llmc_op_sum_rows(struct llmc_ops *ops, const struct llmc_matrix *x, float *sum);
 
