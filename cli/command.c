@@ -71,11 +71,11 @@ json_t *llmc_command_json_text(const char *text)
     return json ? json : json_string("\xef\xbf\xbd");
 }
 
-void llmc_command_wait_without_spinning(char **argv)
+void llmc_command_spin_briefly(char **argv)
 {
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT"))
         return;
-    setenv("OMP_WAIT_POLICY", "passive", 1);
+    setenv("GOMP_SPINCOUNT", "10000", 1);
     execv("/proc/self/exe", argv); /* where that fails, work is only slower */
 }
 

@@ -38,11 +38,12 @@ llmc_status llmc_command_print_json(json_t *object, bool compact);
 /* A text that may not be UTF-8 as JSON: then as "\ufffd". */
 json_t *llmc_command_json_text(const char *text);
 
-/* OpenMP's waiting threads spin by default: beside one other busy process on two processors, training then ran
- * six times slower (1.2 instead of 7.1 steps a second) and a prediction took 97 ms instead of 0.7, and alone nothing was
- * faster. The OpenMP library reads its environment before main, so this starts the program anew with
- * OMP_WAIT_POLICY=passive, unless the user has chosen a policy. To be called first in main. */
-void llmc_command_wait_without_spinning(char **argv);
+/* Lets OpenMP's waiting threads spin for microseconds, then sleep. By default they spin for milliseconds: beside one
+ * other busy process on two processors, training then ran at 1.2 instead of 5.7 steps a second and a prediction
+ * took 97 ms instead of 0.4; without any spinning a prediction took 1.6 ms on an idle machine. The OpenMP library reads
+ * its environment before main, so this starts the program anew, unless the user has chosen a policy. To be
+ * called first in main. */
+void llmc_command_spin_briefly(char **argv);
 
 /* From now on Ctrl-C and SIGTERM do not kill: blocking reads return with EINTR, and
  * interrupted() tells. A closed standard output shows as an error of writing. */

@@ -29,7 +29,7 @@ static void print_usage(FILE *file)
 
 int main(int argc, char **argv)
 {
-    llmc_command_wait_without_spinning(argv);
+    llmc_command_spin_briefly(argv);
     if (argc < 2) {
         print_usage(stderr);
         return LLMC_EXIT_USAGE;

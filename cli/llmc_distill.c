@@ -155,7 +155,7 @@ int main(int argc, char **argv)
     const char *sets[SETS_MAX], *stop_after = NULL, *runs = "runs", *checkpoint = NULL;
     size_t set_count = 0;
     int option;
-    llmc_command_wait_without_spinning(argv);
+    llmc_command_spin_briefly(argv);
     opterr = 0;
     while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         switch (option) {
