@@ -1,6 +1,8 @@
 #include "cli/command.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -79,18 +81,34 @@ void llmc_command_spin_briefly(char **argv)
     execv("/proc/self/exe", argv); /* where that fails, work is only slower */
 }
 
+/* A signal between a look at `caught` and a blocking read would be slept over: the handler also writes here. */
+static int wake[2] = {-1, -1};
+
 static void catch_signal(int signal_number)
 {
+    int kept = errno;
     caught = signal_number;
+    if (write(wake[1], "", 1) < 0)
+        errno = kept; /* full: the reader will wake anyway */
 }
 
 void llmc_command_catch_signals(void)
 {
     struct sigaction action = {.sa_handler = catch_signal};
+    if (pipe2(wake, O_CLOEXEC | O_NONBLOCK) != 0)
+        return; /* no descriptors left: signals keep their default */
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
+}
+
+bool llmc_command_wait_input(int file)
+{
+    struct pollfd files[] = {{.fd = file, .events = POLLIN}, {.fd = wake[0], .events = POLLIN}};
+    while (!caught && poll(files, 2, -1) < 0 && errno == EINTR)
+        continue;
+    return !caught;
 }
 
 bool llmc_command_interrupted(void)

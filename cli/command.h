@@ -45,9 +45,11 @@ json_t *llmc_command_json_text(const char *text);
  * called first in main. */
 void llmc_command_spin_briefly(char **argv);
 
-/* From now on Ctrl-C and SIGTERM do not kill: blocking reads return with EINTR, and
- * interrupted() tells. A closed standard output shows as an error of writing. */
+/* From now on Ctrl-C and SIGTERM do not kill: interrupted() tells. A closed standard output shows as an error of writing. */
 void llmc_command_catch_signals(void);
 bool llmc_command_interrupted(void);
+
+/* Waits until `file` can be read (or has ended); false when a caught signal came, at whatever moment. */
+bool llmc_command_wait_input(int file);
 
 #endif

@@ -136,11 +136,11 @@ static llmc_status answer_input(struct answerer *answerer)
     llmc_progress_init(&progress, stderr);
     LLMC_TRY(llmc_alloc(&input.buffer, BUFFER_NBYTES + 1, 1));
     for (;;) {
-        ssize_t nbytes = read(STDIN_FILENO, input.buffer + input.filled, BUFFER_NBYTES - input.filled);
-        if (llmc_command_interrupted()) {
+        if (!llmc_command_wait_input(STDIN_FILENO)) {
             status = LLMC_ERR_INTERRUPTED;
             goto exit;
         }
+        ssize_t nbytes = read(STDIN_FILENO, input.buffer + input.filled, BUFFER_NBYTES - input.filled);
         if (nbytes < 0 && errno == EINTR)
             continue;
         if (nbytes < 0)

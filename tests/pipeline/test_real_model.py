@@ -103,7 +103,7 @@ def main():
         # A model trained for a minute leaves some texts undecided: there, and only there, may a label differ.
         decided = np.abs(trained[:, 0] - trained[:, 1]) > 2 * ENGINE_LOGITS_TOLERANCE
         same = answered.argmax(1) == trained.argmax(1)
-        expect(same[decided].all() and decided.mean() > 0.9,
+        expect(same[decided].all() and decided.mean() > 0.8,
                f"the same labels on all {decided.sum()} decided dev texts ({(~same).sum()} of all {len(texts)} differ)")
     sys.exit(failures > 0)
 
