@@ -198,15 +198,15 @@ static llmc_status prune_step(struct llmc_train_stage *train, int64_t step, int6
     return status == LLMC_OK ? llmc_bert_prepare(&run->state.model, &run->ops) : status;
 }
 
+/* The schedule may end between two choices. */
+static llmc_status end_prune(struct llmc_train_stage *train)
+{
+    return llmc_prune_to(&train->run->state.model.parameters, train->stage->sparsity);
+}
+
 llmc_status llmc_stage_prune(struct llmc_run *run, const struct llmc_stage_config *stage)
 {
     struct llmc_train_stage train = {.run = run, .stage = stage, .against_teacher = true, .begin = begin_prune,
-                                     .before_step = prune_step};
-    llmc_status status = llmc_train_stage_run(&train);
-    if (status == LLMC_OK) /* the schedule may end between two choices */
-        status = llmc_prune_to(&run->state.model.parameters, stage->sparsity);
-    if (status != LLMC_OK)
-        return status;
-    run->stage_seconds = train.progress.seconds;
-    return llmc_state_save(run->state_path, &run->state, run->fingerprint, NULL, NULL);
+                                     .before_step = prune_step, .end = end_prune};
+    return train_and_save(&train);
 }

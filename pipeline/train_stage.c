@@ -23,18 +23,14 @@ static llmc_status stage_loss(void *context, const struct llmc_loss_input *in, d
         *loss += llmc_cross_entropy(in->logits, in->batch->label, sequences, labels, weight, in->scale, dlogits, t->work);
     if (!t->against_teacher || weight >= 1)
         return LLMC_OK;
-    float *teacher = t->run->teacher_logits, *rows = NULL;
-    llmc_status status = llmc_alloc(&rows, (size_t)sequences * (size_t)labels, sizeof *rows);
-    if (status != LLMC_OK)
-        return status;
     for (int32_t s = 0; s < sequences; s++)
-        memcpy(rows + (int64_t)s * labels, teacher + in->batch->rows[s] * labels, (size_t)labels * sizeof *rows);
+        memcpy(t->teacher + (int64_t)s * labels, t->run->teacher_logits + in->batch->rows[s] * labels,
+               (size_t)labels * sizeof *t->teacher);
     if (stage->loss == LLMC_LOSS_KL)
-        *loss += llmc_distill_kl(in->logits, rows, sequences, labels, stage->temperature, 1 - weight, in->scale, dlogits,
-                                 t->work);
+        *loss += llmc_distill_kl(in->logits, t->teacher, sequences, labels, stage->temperature, 1 - weight, in->scale,
+                                 dlogits, t->work);
     else
-        *loss += llmc_distill_mse(in->logits, rows, sequences, labels, 1 - weight, in->scale, dlogits);
-    free(rows);
+        *loss += llmc_distill_mse(in->logits, t->teacher, sequences, labels, 1 - weight, in->scale, dlogits);
     return LLMC_OK;
 }
 
@@ -119,6 +115,7 @@ llmc_status llmc_train_stage_run(struct llmc_train_stage *t)
     }
     const struct llmc_parameters *p = &run->state.model.parameters;
     LLMC_TRY(llmc_alloc(&t->work, 2 * (size_t)p->architecture.labels, sizeof *t->work));
+    LLMC_TRY(llmc_alloc(&t->teacher, (size_t)stage->batch_size * (size_t)p->architecture.labels, sizeof *t->teacher));
     training = (struct llmc_training){
         .model = &run->state.model,
         .ops = &run->ops,
@@ -150,6 +147,8 @@ llmc_status llmc_train_stage_run(struct llmc_train_stage *t)
     }
     LLMC_TRY(open_metrics(t));
     LLMC_TRY(llmc_training_run(&training));
+    if (t->end)
+        LLMC_TRY(t->end(t));
     if (fflush(t->metrics) != 0)
         LLMC_FAIL(LLMC_ERR_IO, "%s: cannot write: %s", t->metrics_path, strerror(errno));
     t->progress.seconds += llmc_clock() - t->started;
@@ -160,5 +159,6 @@ exit:
     free(t->part_path);
     free(t->metrics_path);
     free(t->work);
+    free(t->teacher);
     return status;
 }

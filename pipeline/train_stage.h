@@ -16,6 +16,8 @@ struct llmc_train_stage {
     llmc_status (*before_step)(struct llmc_train_stage *train, int64_t step, int64_t steps);
     llmc_status (*after_step)(struct llmc_train_stage *train, const struct llmc_gradients *gradients, double scale,
                               double learning_rate);
+    /* Called behind the last step. NULL: nothing. */
+    llmc_status (*end)(struct llmc_train_stage *train);
     struct llmc_range *observed;   /* handed to forward; NULL: none */
 
     struct llmc_stage_progress progress;
@@ -23,6 +25,7 @@ struct llmc_train_stage {
     FILE *metrics;
     char *part_path, *metrics_path;
     double *work;                  /* [2 L] of the losses */
+    float *teacher;                /* [batch_size, L] the teacher's logits of a batch */
 };
 
 /* Trains run->state by `stage`, from its part checkpoint if there is one that fits, and leaves the result in
