@@ -8,7 +8,7 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 
-enum { XCR0_AVX = 0x6, XCR0_AVX512 = 0xe6 };
+enum { XCR0_AVX = 0x6, XCR0_AVX512 = 0xe6, XCR0_TILES = 0x60000 };
 
 /* Which register states the operating system saves on a task switch. Inline
  * assembly, because the intrinsic needs a compiler flag for the whole file. */
@@ -39,6 +39,7 @@ static struct llmc_cpu detect(void)
         cpu.avx512 = (b & wanted) == wanted;
         cpu.avx512_vnni = c & bit_AVX512VNNI;
         cpu.avx512_fp16 = d >> 23 & 1;
+        cpu.amx_bf16 = (saved & XCR0_TILES) == XCR0_TILES && (d >> 24 & 1) && (d >> 22 & 1); /* AMX-TILE, AMX-BF16 */
     }
     if (subleaves >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d))
         cpu.avx_vnni = a >> 4 & 1;
@@ -76,7 +77,7 @@ struct llmc_cpu llmc_cpu_features(void)
             {"fma", &cpu.fma},         {"f16c", &cpu.f16c},
             {"avx2", &cpu.avx2},       {"avx512", &cpu.avx512},
             {"avx_vnni", &cpu.avx_vnni}, {"avx512_vnni", &cpu.avx512_vnni},
-            {"avx512_fp16", &cpu.avx512_fp16},
+            {"avx512_fp16", &cpu.avx512_fp16}, {"amx_bf16", &cpu.amx_bf16},
         };
         for (size_t i = 0; i < sizeof features / sizeof features[0]; i++)
             *features[i].feature &= !listed(disabled, features[i].name);
@@ -85,5 +86,6 @@ struct llmc_cpu llmc_cpu_features(void)
     cpu.avx_vnni &= cpu.avx2;
     cpu.avx512_vnni &= cpu.avx512;
     cpu.avx512_fp16 &= cpu.avx512;
+    cpu.amx_bf16 &= cpu.avx512;
     return cpu;
 }

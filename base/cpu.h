@@ -15,6 +15,7 @@ struct llmc_cpu {
     bool avx512_vnni; /* implies avx512 */
     bool avx512_fp16; /* implies avx512 */
     bool avx_vnni;    /* the 256-bit form; implies avx2 */
+    bool amx_bf16;    /* tiles of BF16; implies avx512 */
 };
 
 /* Detects the features: a feature counts only where the operating system saves

@@ -13,24 +13,20 @@ static float *gradient_at(const struct llmc_bert *model, const struct llmc_gradi
     return gradients->dense + (model->parameters.table[index].offset - model->parameters.dense_begin);
 }
 
-/* Writes the gradient of a weight: each has one product a pass, so nothing is summed. */
-static void store_gradient(struct llmc_ops *ops, const struct llmc_matrix *product, float *gradient)
-{
-    struct llmc_matrix out = llmc_matrix(gradient, LLMC_F32, product->rows, product->cols);
-    llmc_op_bias(ops, product, NULL, &out);
-}
-
-/* A linear layer's backward: dweight = dy^T . quantised(x), and *product = the gradient of x. */
+/* A linear layer's backward: dweight = dy^T . quantised(x), written, not added: a weight has one product a pass. And
+ * *product = the gradient of x. */
 static llmc_status linear_backward(struct llmc_bert *model, struct llmc_ops *ops, int32_t site,
                                    const struct llmc_matrix *x, const struct llmc_matrix *fake,
-                                   const struct llmc_matrix *weight, const struct llmc_matrix *dy,
+                                   const struct llmc_operand *weight, const struct llmc_matrix *dy,
                                    struct llmc_gradients *gradients, float *dweight, struct llmc_matrix *product)
 {
     llmc_status status = LLMC_OK;
     struct llmc_matrix input = llmc_linear_input(model, ops, site, x, fake);
-    LLMC_TRY(llmc_gemm_run(&ops->gemm, LLMC_GEMM_TN, dy, &input, product));
-    store_gradient(ops, product, dweight);
-    LLMC_TRY(llmc_gemm_run(&ops->gemm, LLMC_GEMM_NN, dy, weight, product));
+    struct llmc_operand left, right;
+    LLMC_TRY(llmc_gemm_operand(&ops->gemm, LLMC_GEMM_A, dy, &left));
+    LLMC_TRY(llmc_gemm_operand(&ops->gemm, LLMC_GEMM_B, &input, &right));
+    LLMC_TRY(llmc_gemm_store(&ops->gemm, LLMC_GEMM_TN, &left, &right, dweight));
+    LLMC_TRY(llmc_gemm_run(&ops->gemm, LLMC_GEMM_NN, &left, weight, product));
     if (model->fake.inputs)
         llmc_op_fake_input_backward(ops, &model->fake.inputs[site], x, product, &gradients->dscales[site]);
 exit:
@@ -45,17 +41,17 @@ static llmc_status head_backward(struct llmc_bert *model, struct llmc_ops *ops, 
     const struct llmc_parameters *p = &model->parameters;
     const struct llmc_architecture *a = &p->architecture;
     int32_t sequences = pass->batch.sequences;
-    int32_t classifier_index = llmc_head_parameter(a, LLMC_CLASSIFIER_WEIGHT);
     struct llmc_matrix dy = llmc_matrix((void *)dlogits, LLMC_F32, sequences, a->labels);
-    struct llmc_matrix classifier = llmc_matrix(llmc_parameter_values(p, classifier_index), LLMC_F32, a->labels, a->hidden);
-    struct llmc_matrix pooler = llmc_matrix(model->weights.pooler, LLMC_F32, a->hidden, a->hidden);
+    struct llmc_operand pooler = llmc_pooler_weight(model), classifier = llmc_classifier_weight(model), left, right;
     struct llmc_matrix product;
     llmc_status status = LLMC_OK;
 
-    LLMC_TRY(llmc_gemm_run(&ops->gemm, LLMC_GEMM_TN, &dy, &common->pooled, &product));
-    store_gradient(ops, &product, gradient_at(model, gradients, classifier_index));
+    LLMC_TRY(llmc_gemm_operand(&ops->gemm, LLMC_GEMM_A, &dy, &left));
+    LLMC_TRY(llmc_gemm_operand(&ops->gemm, LLMC_GEMM_B, &common->pooled, &right));
+    LLMC_TRY(llmc_gemm_store(&ops->gemm, LLMC_GEMM_TN, &left, &right,
+                             gradient_at(model, gradients, llmc_head_parameter(a, LLMC_CLASSIFIER_WEIGHT))));
     llmc_op_sum_rows(ops, &dy, gradient_at(model, gradients, llmc_head_parameter(a, LLMC_CLASSIFIER_BIAS)));
-    LLMC_TRY(llmc_gemm_run(&ops->gemm, LLMC_GEMM_NN, &dy, &classifier, &product));
+    LLMC_TRY(llmc_gemm_run(&ops->gemm, LLMC_GEMM_NN, &left, &classifier, &product));
     struct llmc_dropout dropout = llmc_pass_dropout(pass, a->layers, LLMC_DROPOUT_POOLED);
     llmc_op_tanh_dropout_backward(ops, &product, &common->pooled_tanh, &dropout, &common->dpooled);
     llmc_op_sum_rows(ops, &common->dpooled, gradient_at(model, gradients, llmc_head_parameter(a, LLMC_POOLER_BIAS)));

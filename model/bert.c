@@ -41,22 +41,42 @@ llmc_status llmc_bert_set_number(struct llmc_bert *model, enum llmc_number numbe
         return LLMC_OK;
     free(model->weights.layers);
     model->weights.number = number;
-    return llmc_alloc(&model->weights.layers, (size_t)(a->layers * layer_weight_count(a)), llmc_number_nbytes(number));
+    size_t nbytes = number == LLMC_BF16 ? 2 : 4; /* as both forms of an F16 operand take */
+    return llmc_alloc(&model->weights.layers, (size_t)(a->layers * layer_weight_count(a)), nbytes);
+}
+
+static struct llmc_operand operand_at(const struct llmc_bert *model, char **next, int64_t rows, int64_t cols)
+{
+    struct llmc_operand operand = {*next, model->weights.form, model->weights.number, rows, cols};
+    *next += (size_t)(rows * cols) * llmc_operand_nbytes(model->weights.form);
+    return operand;
 }
 
 struct llmc_layer_weights llmc_layer_weights(const struct llmc_bert *model, int32_t layer)
 {
     const struct llmc_architecture *a = &model->parameters.architecture;
-    enum llmc_number number = model->weights.number;
-    size_t nbytes = llmc_number_nbytes(number);
     int64_t hidden = a->hidden, ffn = a->ffn;
-    char *base = (char *)model->weights.layers + (size_t)(layer * layer_weight_count(a)) * nbytes;
+    size_t nbytes = llmc_operand_nbytes(model->weights.form);
+    char *next = (char *)model->weights.layers + (size_t)(layer * layer_weight_count(a)) * nbytes;
     struct llmc_layer_weights w;
-    w.qkv = llmc_matrix(base, number, 3 * hidden, hidden);
-    w.attention_output = llmc_matrix(base + (size_t)(3 * hidden * hidden) * nbytes, number, hidden, hidden);
-    w.intermediate = llmc_matrix(base + (size_t)(4 * hidden * hidden) * nbytes, number, ffn, hidden);
-    w.output = llmc_matrix(base + (size_t)(4 * hidden * hidden + ffn * hidden) * nbytes, number, hidden, ffn);
+    w.qkv = operand_at(model, &next, 3 * hidden, hidden);
+    w.attention_output = operand_at(model, &next, hidden, hidden);
+    w.intermediate = operand_at(model, &next, ffn, hidden);
+    w.output = operand_at(model, &next, hidden, ffn);
     return w;
+}
+
+struct llmc_operand llmc_pooler_weight(const struct llmc_bert *model)
+{
+    int32_t hidden = model->parameters.architecture.hidden;
+    return (struct llmc_operand){model->weights.pooler, LLMC_OPERAND_F32, LLMC_F32, hidden, hidden};
+}
+
+struct llmc_operand llmc_classifier_weight(const struct llmc_bert *model)
+{
+    const struct llmc_architecture *a = &model->parameters.architecture;
+    float *values = llmc_parameter_values(&model->parameters, llmc_head_parameter(a, LLMC_CLASSIFIER_WEIGHT));
+    return (struct llmc_operand){values, LLMC_OPERAND_F32, LLMC_F32, a->labels, a->hidden};
 }
 
 llmc_status llmc_bert_prepare(struct llmc_bert *model, struct llmc_ops *ops)
@@ -67,6 +87,7 @@ llmc_status llmc_bert_prepare(struct llmc_bert *model, struct llmc_ops *ops)
     llmc_status status = llmc_ops_reserve(ops, a->ffn > a->hidden ? a->ffn : a->hidden, 1, 1);
     if (status != LLMC_OK)
         return status;
+    model->weights.form = llmc_gemm_operand_form(&ops->gemm, model->weights.number);
     for (int32_t layer = 0; layer < a->layers; layer++) {
         struct llmc_layer_weights w = llmc_layer_weights(model, layer);
         llmc_op_cast_weight(ops, llmc_parameter_values(p, llmc_layer_parameter(layer, LLMC_QUERY_WEIGHT)), limit, &w.qkv);
@@ -77,7 +98,7 @@ llmc_status llmc_bert_prepare(struct llmc_bert *model, struct llmc_ops *ops)
         llmc_op_cast_weight(ops, llmc_parameter_values(p, llmc_layer_parameter(layer, LLMC_OUTPUT_WEIGHT)), limit,
                             &w.output);
     }
-    struct llmc_matrix pooler = llmc_matrix(model->weights.pooler, LLMC_F32, a->hidden, a->hidden);
+    struct llmc_operand pooler = llmc_pooler_weight(model);
     llmc_op_cast_weight(ops, llmc_parameter_values(p, llmc_head_parameter(a, LLMC_POOLER_WEIGHT)), limit, &pooler);
     return LLMC_OK;
 }

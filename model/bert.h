@@ -46,7 +46,8 @@ struct llmc_range {
  * whenever the master weights have changed. */
 struct llmc_bert_weights {
     enum llmc_number number;
-    void *layers;  /* [layers][4 H H + 2 H F] in `number`: QKV, attention output, intermediate, output */
+    enum llmc_operand_form form; /* of `layers`, set when they are prepared */
+    void *layers;  /* [layers][4 H H + 2 H F] as operands: QKV, attention output, intermediate, output */
     float *pooler; /* [H, H] */
 };
 

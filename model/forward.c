@@ -57,12 +57,17 @@ struct llmc_matrix llmc_linear_input(struct llmc_bert *model, struct llmc_ops *o
 /* product = quantised(x) . weight^T, with the range of x observed where asked. */
 static llmc_status linear(struct llmc_bert *model, struct llmc_ops *ops, const struct llmc_pass *pass, int32_t site,
                           const struct llmc_matrix *x, const struct llmc_matrix *fake,
-                          const struct llmc_matrix *weight, struct llmc_matrix *product)
+                          const struct llmc_operand *weight, struct llmc_matrix *product)
 {
+    llmc_status status = LLMC_OK;
+    struct llmc_operand operand;
     if (pass->observed)
         llmc_op_min_max(ops, x, &pass->observed[site].min, &pass->observed[site].max);
     struct llmc_matrix input = llmc_linear_input(model, ops, site, x, fake);
-    return llmc_gemm_run(&ops->gemm, LLMC_GEMM_NT, &input, weight, product);
+    LLMC_TRY(llmc_gemm_operand(&ops->gemm, LLMC_GEMM_A, &input, &operand));
+    LLMC_TRY(llmc_gemm_run(&ops->gemm, LLMC_GEMM_NT, &operand, weight, product));
+exit:
+    return status;
 }
 
 static llmc_status layer_forward(struct llmc_bert *model, struct llmc_ops *ops, const struct llmc_pass *pass,
@@ -113,9 +118,7 @@ static llmc_status head_forward(struct llmc_bert *model, struct llmc_ops *ops, c
 {
     const struct llmc_parameters *p = &model->parameters;
     const struct llmc_architecture *a = &p->architecture;
-    struct llmc_matrix pooler = llmc_matrix(model->weights.pooler, LLMC_F32, a->hidden, a->hidden);
-    int32_t classifier_index = llmc_head_parameter(a, LLMC_CLASSIFIER_WEIGHT);
-    struct llmc_matrix classifier = llmc_matrix(llmc_parameter_values(p, classifier_index), LLMC_F32, a->labels, a->hidden);
+    struct llmc_operand pooler = llmc_pooler_weight(model), classifier = llmc_classifier_weight(model), pooled;
     struct llmc_matrix out = llmc_matrix(logits, LLMC_F32, pass->batch.sequences, a->labels);
     struct llmc_matrix product;
     llmc_status status = LLMC_OK;
@@ -126,7 +129,8 @@ static llmc_status head_forward(struct llmc_bert *model, struct llmc_ops *ops, c
     llmc_op_bias(ops, &product, llmc_parameter_values(p, llmc_head_parameter(a, LLMC_POOLER_BIAS)), &common->pooled_tanh);
     struct llmc_dropout dropout = llmc_pass_dropout(pass, a->layers, LLMC_DROPOUT_POOLED);
     llmc_op_tanh_dropout(ops, &common->pooled_tanh, &dropout, &common->pooled);
-    LLMC_TRY(llmc_gemm_run(&ops->gemm, LLMC_GEMM_NT, &common->pooled, &classifier, &product));
+    LLMC_TRY(llmc_gemm_operand(&ops->gemm, LLMC_GEMM_A, &common->pooled, &pooled));
+    LLMC_TRY(llmc_gemm_run(&ops->gemm, LLMC_GEMM_NT, &pooled, &classifier, &product));
     llmc_op_bias(ops, &product, llmc_parameter_values(p, llmc_head_parameter(a, LLMC_CLASSIFIER_BIAS)), &out);
 exit:
     return status;

@@ -6,12 +6,16 @@
 
 /* Compute copies of a layer's weights. */
 struct llmc_layer_weights {
-    struct llmc_matrix qkv;              /* [3H, H] */
-    struct llmc_matrix attention_output; /* [H, H] */
-    struct llmc_matrix intermediate;     /* [F, H] */
-    struct llmc_matrix output;           /* [H, F] */
+    struct llmc_operand qkv;              /* [3H, H] */
+    struct llmc_operand attention_output; /* [H, H] */
+    struct llmc_operand intermediate;     /* [F, H] */
+    struct llmc_operand output;           /* [H, F] */
 };
 struct llmc_layer_weights llmc_layer_weights(const struct llmc_bert *model, int32_t layer);
+
+/* The head's weights, [H, H] and [L, H]. */
+struct llmc_operand llmc_pooler_weight(const struct llmc_bert *model);
+struct llmc_operand llmc_classifier_weight(const struct llmc_bert *model);
 
 /* Places that drop out, told apart in a step by layer and one of these. */
 enum llmc_dropout_place {

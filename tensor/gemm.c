@@ -1,5 +1,7 @@
 #include "tensor/gemm.h"
 
+#include "base/clock.h"
+#include "base/cpu.h"
 #include "base/memory.h"
 #include "tensor/kernels.h"
 #include "tensor/torch_abi.h"
@@ -23,6 +25,12 @@ void llmc_torch_version(char out[16])
     snprintf(out, 16, "%d.%d.%d", (int)(version >> 56), (int)(version >> 48 & 0xff), (int)(version >> 40 & 0xff));
 }
 
+static bool is_intel(void)
+{
+    unsigned eax, ebx, ecx, edx;
+    return __get_cpuid(0, &eax, &ebx, &ecx, &edx) && ebx == signature_INTEL_ebx && ecx == signature_INTEL_ecx;
+}
+
 llmc_status llmc_gemm_init(struct llmc_gemm *gemm, const struct llmc_kernels *kernels)
 {
     memset(gemm, 0, sizeof *gemm);
@@ -33,6 +41,8 @@ llmc_status llmc_gemm_init(struct llmc_gemm *gemm, const struct llmc_kernels *ke
         return llmc_error(LLMC_ERR_UNSUPPORTED, "LibTorch %s is older than 2.13", version);
     }
     aoti_torch_grad_mode_set_enabled(false);
+    gemm->f32_by_mkl = is_intel();
+    gemm->bf16_by_mkl = gemm->f32_by_mkl && llmc_cpu_features().amx_bf16 && gemm_bf16bf16f32_;
     return LLMC_OK;
 }
 
@@ -51,12 +61,19 @@ void llmc_gemm_release(struct llmc_gemm *gemm)
     memset(gemm, 0, sizeof *gemm);
 }
 
-static llmc_status reserve(struct llmc_gemm *gemm, int buffer, int64_t count, enum llmc_number number)
+enum llmc_operand_form llmc_gemm_operand_form(const struct llmc_gemm *gemm, enum llmc_number number)
 {
-    size_t nbytes = (size_t)count * llmc_number_nbytes(number);
+    if (number == LLMC_BF16)
+        return LLMC_OPERAND_BF16;
+    return number == LLMC_F16 && gemm->bf16_by_mkl ? LLMC_OPERAND_SPLIT : LLMC_OPERAND_F32;
+}
+
+static llmc_status reserve(struct llmc_gemm *gemm, int buffer, size_t nbytes)
+{
     if (nbytes <= gemm->buffer_nbytes[buffer])
         return LLMC_OK;
     free(gemm->buffers[buffer]);
+    gemm->buffers[buffer] = NULL;
     gemm->buffer_nbytes[buffer] = 0;
     llmc_status status = llmc_alloc(&gemm->buffers[buffer], nbytes, 1);
     if (status == LLMC_OK)
@@ -64,69 +81,64 @@ static llmc_status reserve(struct llmc_gemm *gemm, int buffer, int64_t count, en
     return status;
 }
 
-static llmc_status widen(struct llmc_gemm *gemm, int buffer, struct llmc_matrix *matrix)
+llmc_status llmc_gemm_operand(struct llmc_gemm *gemm, enum llmc_gemm_side side, const struct llmc_matrix *matrix,
+                              struct llmc_operand *operand)
 {
+    const struct llmc_kernels *k = gemm->kernels;
+    enum llmc_operand_form form = llmc_gemm_operand_form(gemm, matrix->number);
+    size_t count = (size_t)(matrix->rows * matrix->cols), cols = (size_t)matrix->cols;
+    *operand = (struct llmc_operand){matrix->data, form, matrix->number, matrix->rows, matrix->cols};
     if (matrix->number != LLMC_F16)
         return LLMC_OK;
-    llmc_status status = reserve(gemm, buffer, matrix->rows * matrix->cols, LLMC_F32);
+    llmc_status status = reserve(gemm, (int)side, count * llmc_operand_nbytes(form));
     if (status != LLMC_OK)
         return status;
-    struct llmc_matrix wide = llmc_matrix(gemm->buffers[buffer], LLMC_F32, matrix->rows, matrix->cols);
+    operand->data = gemm->buffers[side];
+    float *wide = operand->data;
+    uint16_t *high = operand->data, *low = high + count;
 #pragma omp parallel for schedule(static)
-    for (int64_t row = 0; row < matrix->rows; row++)
-        gemm->kernels->widen(llmc_matrix_row(matrix, row), LLMC_F16, llmc_matrix_row(&wide, row),
-                             (size_t)matrix->cols);
-    *matrix = wide;
+    for (int64_t row = 0; row < matrix->rows; row++) {
+        size_t first = (size_t)row * cols;
+        if (form == LLMC_OPERAND_SPLIT)
+            k->split(llmc_matrix_row(matrix, row), high + first, low + first, cols);
+        else
+            k->widen(llmc_matrix_row(matrix, row), LLMC_F16, wide + first, cols);
+    }
     return LLMC_OK;
 }
 
-/* A tensor over `matrix`, transposed by its strides when asked. */
-static llmc_status wrap(const struct llmc_matrix *matrix, bool transposed, AtenTensorHandle *out)
+/* A tensor over [rows, cols] numbers, transposed by its strides when asked. */
+static llmc_status wrap(void *data, bool bf16, int64_t rows, int64_t cols, bool transposed, AtenTensorHandle *out)
 {
-    int64_t sizes[2] = {matrix->rows, matrix->cols};
-    int64_t strides[2] = {matrix->cols, 1};
+    int64_t sizes[2] = {rows, cols};
+    int64_t strides[2] = {cols, 1};
     if (transposed) {
-        sizes[0] = matrix->cols, sizes[1] = matrix->rows;
-        strides[0] = 1, strides[1] = matrix->cols;
+        sizes[0] = cols, sizes[1] = rows;
+        strides[0] = 1, strides[1] = cols;
     }
-    int32_t dtype = matrix->number == LLMC_BF16 ? aoti_torch_dtype_bfloat16() : aoti_torch_dtype_float32();
-    if (aoti_torch_create_tensor_from_blob(matrix->data, 2, sizes, strides, 0, dtype, aoti_torch_device_type_cpu(),
-                                           0, out))
+    int32_t dtype = bf16 ? aoti_torch_dtype_bfloat16() : aoti_torch_dtype_float32();
+    if (aoti_torch_create_tensor_from_blob(data, 2, sizes, strides, 0, dtype, aoti_torch_device_type_cpu(), 0, out))
         return torch_error("create_tensor_from_blob");
     return LLMC_OK;
 }
 
-static bool mkl_is_fast(void)
-{
-    unsigned eax, ebx, ecx, edx;
-    return __get_cpuid(0, &eax, &ebx, &ecx, &edx) && ebx == signature_INTEL_ebx && ecx == signature_INTEL_ecx;
-}
-
-llmc_status llmc_gemm_run(struct llmc_gemm *gemm, enum llmc_gemm_form form, const struct llmc_matrix *a,
-                          const struct llmc_matrix *b, struct llmc_matrix *product)
+/* Through LibTorch: product->data, where set, is the memory for the result; else LibTorch makes it. */
+static llmc_status multiply_by_torch(struct llmc_gemm *gemm, enum llmc_gemm_form form, const struct llmc_operand *a,
+                                     const struct llmc_operand *b, struct llmc_matrix *product)
 {
     llmc_status status = LLMC_OK;
     AtenTensorHandle left = NULL, right = NULL, out = NULL;
-    struct llmc_matrix a_wide = *a, b_wide = *b;
-    drop_handle(gemm);
-
-    int64_t rows = form == LLMC_GEMM_TN ? a->cols : a->rows;
-    int64_t cols = form == LLMC_GEMM_NT ? b->rows : b->cols;
-    LLMC_TRY(widen(gemm, 1, &a_wide));
-    LLMC_TRY(widen(gemm, 2, &b_wide));
-    *product = llmc_matrix(NULL, a_wide.number, rows, cols);
-    LLMC_TRY(wrap(&a_wide, form == LLMC_GEMM_TN, &left));
-    if (a_wide.number == LLMC_BF16 || mkl_is_fast()) {
-        LLMC_TRY(reserve(gemm, 0, rows * cols, product->number));
-        product->data = gemm->buffers[0];
-        LLMC_TRY(wrap(product, false, &out));
-        LLMC_TRY(wrap(&b_wide, form == LLMC_GEMM_NT, &right));
+    bool bf16 = a->form == LLMC_OPERAND_BF16;
+    LLMC_TRY(wrap(a->data, bf16, a->rows, a->cols, form == LLMC_GEMM_TN, &left));
+    if (product->data) {
+        LLMC_TRY(wrap(product->data, bf16, product->rows, product->cols, false, &out));
+        LLMC_TRY(wrap(b->data, bf16, b->rows, b->cols, form == LLMC_GEMM_NT, &right));
         if (aoti_torch_cpu_mm_out(out, left, right)) {
             status = torch_error("mm_out");
             goto exit;
         }
     } else {
-        LLMC_TRY(wrap(&b_wide, form != LLMC_GEMM_NT, &right)); /* the call transposes W itself */
+        LLMC_TRY(wrap(b->data, bf16, b->rows, b->cols, form != LLMC_GEMM_NT, &right)); /* the call transposes W itself */
         AtenTensorHandle made;
         if (aoti_torch_cpu__linear_pointwise(left, right, NULL, "none", NULL, 0, NULL, &made)) {
             status = torch_error("_linear_pointwise");
@@ -146,4 +158,86 @@ exit:
     if (out)
         aoti_torch_delete_tensor_object(out);
     return status;
+}
+
+/* MKL counts in columns, so it is given the product's transpose: out^T = b^T . a^T. */
+static void multiply_bf16(enum llmc_gemm_form form, const struct llmc_operand *a, const uint16_t *a_data,
+                          const struct llmc_operand *b, const uint16_t *b_data, float factor_of_out, float *out)
+{
+    char turn_a = form == LLMC_GEMM_TN ? 'T' : 'N', turn_b = form == LLMC_GEMM_NT ? 'T' : 'N';
+    int32_t m = (int32_t)(form == LLMC_GEMM_TN ? a->cols : a->rows);
+    int32_t depth = (int32_t)(form == LLMC_GEMM_TN ? a->rows : a->cols);
+    int32_t n = (int32_t)(form == LLMC_GEMM_NT ? b->rows : b->cols);
+    int32_t a_stride = (int32_t)a->cols, b_stride = (int32_t)b->cols;
+    float one = 1;
+    gemm_bf16bf16f32_(&turn_b, &turn_a, &n, &m, &depth, &one, b_data, &b_stride, a_data, &a_stride, &factor_of_out, out,
+                      &n);
+}
+
+static llmc_status multiply_by_mkl(enum llmc_gemm_form form, const struct llmc_operand *a, const struct llmc_operand *b,
+                                   float *out)
+{
+    int64_t a_depth = form == LLMC_GEMM_TN ? a->rows : a->cols, b_depth = form == LLMC_GEMM_NT ? b->cols : b->rows;
+    const uint16_t *a_high = a->data, *b_high = b->data;
+    if (a_depth != b_depth)
+        return llmc_error(LLMC_ERR_ARGUMENT, "product of matrices with shapes %lld x %lld and %lld x %lld",
+                          (long long)a->rows, (long long)a->cols, (long long)b->rows, (long long)b->cols);
+    float keep = 0;
+    if (a->form == LLMC_OPERAND_SPLIT) {
+        multiply_bf16(form, a, a_high + a->rows * a->cols, b, b_high, 0, out);
+        multiply_bf16(form, a, a_high, b, b_high + b->rows * b->cols, 1, out);
+        keep = 1;
+    }
+    multiply_bf16(form, a, a_high, b, b_high, keep, out);
+    return LLMC_OK;
+}
+
+/* `out`: the caller's memory for an FP32 product, or NULL. */
+static llmc_status multiply(struct llmc_gemm *gemm, enum llmc_gemm_form form, const struct llmc_operand *a,
+                            const struct llmc_operand *b, float *out, struct llmc_matrix *product)
+{
+    llmc_status status = LLMC_OK;
+    double start = llmc_clock();
+    int64_t rows = form == LLMC_GEMM_TN ? a->cols : a->rows;
+    int64_t cols = form == LLMC_GEMM_NT ? b->rows : b->cols;
+    int64_t depth = form == LLMC_GEMM_TN ? a->rows : a->cols;
+    bool by_mkl = a->form != LLMC_OPERAND_F32 && gemm->bf16_by_mkl;
+    bool narrow = a->form == LLMC_OPERAND_BF16 && !by_mkl; /* a BF16 product */
+    bool ours = by_mkl || narrow || gemm->f32_by_mkl;      /* in our memory */
+    drop_handle(gemm);
+    *product = llmc_matrix(narrow ? NULL : out, narrow ? LLMC_BF16 : LLMC_F32, rows, cols);
+    if (ours && !product->data) {
+        LLMC_TRY(reserve(gemm, 0, (size_t)(rows * cols) * llmc_number_nbytes(product->number)));
+        product->data = gemm->buffers[0];
+    }
+    if (!ours)
+        product->data = NULL;
+    if (by_mkl)
+        LLMC_TRY(multiply_by_mkl(form, a, b, product->data));
+    else
+        LLMC_TRY(multiply_by_torch(gemm, form, a, b, product));
+    gemm->flops += 2.0 * (double)rows * (double)cols * (double)depth;
+    gemm->seconds += llmc_clock() - start;
+exit:
+    return status;
+}
+
+llmc_status llmc_gemm_run(struct llmc_gemm *gemm, enum llmc_gemm_form form, const struct llmc_operand *a,
+                          const struct llmc_operand *b, struct llmc_matrix *product)
+{
+    return multiply(gemm, form, a, b, NULL, product);
+}
+
+llmc_status llmc_gemm_store(struct llmc_gemm *gemm, enum llmc_gemm_form form, const struct llmc_operand *a,
+                            const struct llmc_operand *b, float *out)
+{
+    struct llmc_matrix product;
+    llmc_status status = multiply(gemm, form, a, b, out, &product);
+    if (status != LLMC_OK || product.data == out)
+        return status;
+#pragma omp parallel for schedule(static)
+    for (int64_t row = 0; row < product.rows; row++)
+        gemm->kernels->widen(llmc_matrix_row(&product, row), product.number, out + row * product.cols,
+                             (size_t)product.cols);
+    return LLMC_OK;
 }

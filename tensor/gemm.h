@@ -1,22 +1,31 @@
 /*
- * Matrix products, all by LibTorch.
+ * Matrix products, all by LibTorch and the libraries that it carries.
  *
- *   number of the operands   product is   how
- *   F32                      F32          MKL (`mm_out`) on Intel processors, else oneDNN
- *                                         (`_linear_pointwise`): each about twice as fast as the other
- *                                         on its side (210 against 500 GFLOP/s on two Zen 5 cores)
- *   BF16                     BF16         `mm_out` (oneDNN; AMX where the processor has it)
- *   F16                      F32          both operands widened to F32, then as F32: the arithmetic of
- *                                         tensor cores (FP16 operands, FP32 sums). ATen's own FP16
- *                                         product is a scalar loop on most processors.
+ *   form of the operands   product is   how
+ *   F32                    F32          MKL (`mm_out`) on Intel processors, else oneDNN
+ *                                       (`_linear_pointwise`): each about twice as fast as the other
+ *                                       on its side (210 against 500 GFLOP/s on two Zen 5 cores)
+ *   BF16                   F32          MKL's `gemm_bf16bf16f32` with AMX: all three forms at 1,700 to
+ *                                       2,200 GFLOP/s on two Sapphire Rapids cores, where `mm_out` falls
+ *                                       to 1,040 in the NN form
+ *                          BF16         else `mm_out` (oneDNN)
+ *   SPLIT                  F32          three such products, added up: 600 to 700 GFLOP/s against 350 of
+ *                                       F32. The fourth, of the two lower parts, is left out: it is below
+ *                                       2^-18 of the product, F16 itself is exact to 2^-11.
  *
- * Two F32 calls with equal operands and thread counts give equal bits.
+ * With F16 operands this is the arithmetic of tensor cores: FP16 operands, FP32 sums. ATen's own FP16 product is a
+ * scalar loop on most processors.
+ *
+ * Two calls with equal operands and thread counts give equal bits.
  */
 #ifndef LLMC_TENSOR_GEMM_H
 #define LLMC_TENSOR_GEMM_H
 
 #include "base/status.h"
 #include "tensor/matrix.h"
+#include "tensor/operand.h"
+
+#include <stdbool.h>
 
 struct llmc_kernels;
 
@@ -27,23 +36,41 @@ enum llmc_gemm_form {
     LLMC_GEMM_TN, /* backward    dW = dY^T . X                              [m, n]  [m, k]  [n, k] */
 };
 
-/* Scratch memory of products, reused from call to call; one per thread that multiplies. Zeroed is empty. */
+/* How this machine multiplies, and scratch memory of products, reused from call to call; one per thread that
+ * multiplies. */
 struct llmc_gemm {
     const struct llmc_kernels *kernels;
-    void *buffers[3]; /* product, widened a, widened b */
+    bool f32_by_mkl, bf16_by_mkl;
+    void *buffers[3]; /* product, operand a, operand b */
     size_t buffer_nbytes[3];
-    void *handle; /* the product's tensor where LibTorch made its memory */
+    void *handle;     /* the product's tensor where LibTorch made its memory */
+    double seconds;   /* spent in products since init */
+    double flops;     /* and the floating-point operations asked for: 2 m n k each */
 };
 
 /* Errors: LLMC_ERR_UNSUPPORTED where LibTorch is older than 2.13. */
 llmc_status llmc_gemm_init(struct llmc_gemm *gemm, const struct llmc_kernels *kernels);
 void llmc_gemm_release(struct llmc_gemm *gemm);
 
-/* *product = a view of the result, valid until the next call with the same
- * `gemm`. Operands are borrowed and must have the same number format.
- * Errors: LLMC_ERR_TORCH with LibTorch's text, LLMC_ERR_MEMORY. */
-llmc_status llmc_gemm_run(struct llmc_gemm *gemm, enum llmc_gemm_form form, const struct llmc_matrix *a,
-                          const struct llmc_matrix *b, struct llmc_matrix *product);
+/* The form that operands of `number` take on this machine. */
+enum llmc_operand_form llmc_gemm_operand_form(const struct llmc_gemm *gemm, enum llmc_number number);
+
+enum llmc_gemm_side { LLMC_GEMM_A = 1, LLMC_GEMM_B = 2 };
+
+/* *operand = matrix as an operand: a view of it where the number format is already the form, else a converted copy in
+ * scratch memory, valid until the next call for the same side. Errors: LLMC_ERR_MEMORY. */
+llmc_status llmc_gemm_operand(struct llmc_gemm *gemm, enum llmc_gemm_side side, const struct llmc_matrix *matrix,
+                              struct llmc_operand *operand);
+
+/* *product = a view of the result in scratch memory, valid until the next call of this function or the next. Operands
+ * are borrowed and must have the same form.
+ * Errors: LLMC_ERR_ARGUMENT (shapes), LLMC_ERR_TORCH with LibTorch's text, LLMC_ERR_MEMORY. */
+llmc_status llmc_gemm_run(struct llmc_gemm *gemm, enum llmc_gemm_form form, const struct llmc_operand *a,
+                          const struct llmc_operand *b, struct llmc_matrix *product);
+
+/* The same with the result in the caller's memory: out in FP32, as large as the product. */
+llmc_status llmc_gemm_store(struct llmc_gemm *gemm, enum llmc_gemm_form form, const struct llmc_operand *a,
+                            const struct llmc_operand *b, float *out);
 
 /* "2.13.0" */
 void llmc_torch_version(char out[16]);

@@ -157,10 +157,10 @@ void llmc_op_fake_input_backward(struct llmc_ops *ops, const struct llmc_quantiz
 /* Widens [*min, *max] by the numbers in x. */
 void llmc_op_min_max(struct llmc_ops *ops, const struct llmc_matrix *x, float *min, float *max);
 
-/* The compute copy of a weight: out = weight [rows, cols] in out's number format; integer_limit > 0: fake
- * quantised first, one scale a row, scale = absmax / integer_limit (1 where that is 0). */
+/* The compute copy of a weight: out = weight [rows, cols] rounded to out's number format, in out's form;
+ * integer_limit > 0: fake quantised first, one scale a row, scale = absmax / integer_limit (1 where that is 0). */
 void llmc_op_cast_weight(struct llmc_ops *ops, const float *weight, float integer_limit,
-                         const struct llmc_matrix *out);
+                         const struct llmc_operand *out);
 
 /* The sum of squares of n numbers, for clipping; inf or NaN where one is. */
 double llmc_op_sum_squares(struct llmc_ops *ops, const float *x, int64_t n);

@@ -55,8 +55,25 @@ void llmc_op_min_max(struct llmc_ops *ops, const struct llmc_matrix *x, float *m
     *max = high;
 }
 
+/* Row `row` of an operand = values, rounded to its number format; half is scratch for a row. */
+static void store_operand_row(const struct llmc_kernels *k, const struct llmc_operand *out, int64_t row,
+                              const float *values, uint16_t *half)
+{
+    size_t n = (size_t)out->cols, first = (size_t)row * n;
+    uint16_t *upper = out->data;
+    if (out->number != LLMC_F16) {
+        k->narrow(values, out->number, (char *)out->data + first * llmc_number_nbytes(out->number), n);
+        return;
+    }
+    k->narrow(values, LLMC_F16, half, n);
+    if (out->form == LLMC_OPERAND_SPLIT)
+        k->split(half, upper + first, upper + (size_t)out->rows * n + first, n);
+    else
+        k->widen(half, LLMC_F16, (float *)out->data + first, n);
+}
+
 void llmc_op_cast_weight(struct llmc_ops *ops, const float *weight, float integer_limit,
-                         const struct llmc_matrix *out)
+                         const struct llmc_operand *out)
 {
     const struct llmc_kernels *k = ops->kernels;
     size_t n = (size_t)out->cols;
@@ -70,7 +87,7 @@ void llmc_op_cast_weight(struct llmc_ops *ops, const float *weight, float intege
                 k->fake_weight(values, scale > 0 ? scale : 1.0f, integer_limit, w.row[0], n);
                 values = w.row[0];
             }
-            k->narrow(values, out->number, llmc_matrix_row(out, row), n);
+            store_operand_row(k, out, row, values, (uint16_t *)w.row[1]);
         }
     }
 }

@@ -15,6 +15,10 @@ static void widen(const void *in, enum llmc_number number, float *out, size_t n)
             out[i] = float_of_bits((uint32_t)half[i] << 16);
         return;
     }
+#ifdef __AVX512F__
+    for (; i + 16 <= n; i += 16)
+        _mm512_storeu_ps(out + i, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(half + i))));
+#endif
 #ifdef __F16C__
     for (; i + 8 <= n; i += 8)
         _mm256_storeu_ps(out + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(half + i))));
@@ -42,12 +46,44 @@ static void narrow(const float *in, enum llmc_number number, void *out, size_t n
         }
         return;
     }
+#ifdef __AVX512F__
+    for (; i + 16 <= n; i += 16)
+        _mm256_storeu_si256((__m256i *)(half + i), _mm512_cvtps_ph(_mm512_loadu_ps(in + i), _MM_FROUND_TO_NEAREST_INT));
+#endif
 #ifdef __F16C__
     for (; i + 8 <= n; i += 8)
         _mm_storeu_si128((__m128i *)(half + i), _mm256_cvtps_ph(_mm256_loadu_ps(in + i), _MM_FROUND_TO_NEAREST_INT));
 #endif
     for (; i < n; i++)
         half[i] = llmc_f16_from_f32(in[i]);
+}
+
+/* The upper part is rounded to nearest, so that the lower, at most half a unit of it, takes 3 bits and a sign. */
+static inline void split_one(float value, uint16_t *high, uint16_t *low)
+{
+    uint32_t bits, rest_bits;
+    memcpy(&bits, &value, sizeof bits);
+    uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u;
+    float rest = value - float_of_bits(rounded);
+    memcpy(&rest_bits, &rest, sizeof rest_bits);
+    *high = (uint16_t)(rounded >> 16);
+    *low = (uint16_t)(rest_bits >> 16);
+}
+
+static void split(const void *in, uint16_t *high, uint16_t *low, size_t n)
+{
+    enum { STRIP = 64 };
+    const uint16_t *half = in;
+    size_t i = 0;
+    for (; i + STRIP <= n; i += STRIP) {
+        float wide[STRIP];
+        widen(half + i, LLMC_F16, wide, STRIP);
+#pragma omp simd
+        for (int j = 0; j < STRIP; j++)
+            split_one(wide[j], high + i + j, low + i + j);
+    }
+    for (; i < n; i++)
+        split_one(llmc_f32_from_f16(half[i]), high + i, low + i);
 }
 
 static void add(float *x, const float *y, size_t n)

@@ -27,6 +27,7 @@ const struct llmc_kernels JOIN(llmc_kernels_, LLMC_VARIANT) = {
     .name = TEXT(LLMC_VARIANT),
     .widen = widen,
     .narrow = narrow,
+    .split = split,
     .add = add,
     .sum_squares = sum_squares,
     .activation = activation,

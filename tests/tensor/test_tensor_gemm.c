@@ -6,9 +6,9 @@
 
 #include <math.h>
 
-/* FP32 sums of up to 257 products of numbers in [-1, 1]. */
+/* FP32 sums of up to 257 products of numbers in [-1, 1]; or of split ones, each without its last 2^-18 part. */
 #define F32_TOLERANCE 2e-5
-/* A BF16 product keeps 8 significant bits: half of 2^-7 of the result. */
+/* A product rounded to BF16 keeps 8 significant bits: half of 2^-7 of the result. */
 #define BF16_RELATIVE_TOLERANCE 4e-3
 
 static const enum llmc_number numbers[] = {LLMC_F32, LLMC_F16, LLMC_BF16};
@@ -36,12 +36,24 @@ static void check_product(struct llmc_ops *ops, enum llmc_gemm_form form, enum l
     void *a_data = random_matrix(number, m * depth, 1, &a), *b_data = random_matrix(number, n * depth, 2, &b);
     struct llmc_matrix left = llmc_matrix(a_data, number, a_turned ? depth : m, a_turned ? m : depth);
     struct llmc_matrix right = llmc_matrix(b_data, number, b_turned ? n : depth, b_turned ? depth : n);
+    struct llmc_operand left_operand, right_operand;
     struct llmc_matrix product;
-    for (int repeat = 0; repeat < 2; repeat++) { /* the second call reuses the buffers */
-        assert_ok(llmc_gemm_run(&ops->gemm, form, &left, &right, &product));
+    float *stored = malloc((size_t)(m * n) * sizeof *stored);
+    assert_non_null(stored);
+    for (int repeat = 0; repeat < 3; repeat++) { /* the second reuses the buffers, the third stores */
+        double flops = ops->gemm.flops;
+        assert_ok(llmc_gemm_operand(&ops->gemm, LLMC_GEMM_A, &left, &left_operand));
+        assert_ok(llmc_gemm_operand(&ops->gemm, LLMC_GEMM_B, &right, &right_operand));
+        if (repeat < 2) {
+            assert_ok(llmc_gemm_run(&ops->gemm, form, &left_operand, &right_operand, &product));
+        } else {
+            assert_ok(llmc_gemm_store(&ops->gemm, form, &left_operand, &right_operand, stored));
+            product = llmc_matrix(stored, LLMC_F32, m, n);
+        }
+        assert_true(ops->gemm.flops - flops == 2.0 * (double)m * (double)n * (double)depth);
         assert_int_equal(product.rows, m);
         assert_int_equal(product.cols, n);
-        assert_int_equal(product.number, number == LLMC_BF16 ? LLMC_BF16 : LLMC_F32);
+        assert_true(product.number == LLMC_F32 || number == LLMC_BF16);
         for (int64_t i = 0; i < m; i++) {
             for (int64_t j = 0; j < n; j++) {
                 double sum = 0;
@@ -57,20 +69,25 @@ static void check_product(struct llmc_ops *ops, enum llmc_gemm_form form, enum l
             }
         }
     }
-    free(a), free(b), free(a_data), free(b_data);
+    free(a), free(b), free(a_data), free(b_data), free(stored);
 }
 
 static void test_products(void **state)
 {
     (void)state;
     static const int64_t shapes[][3] = {{1, 1, 1}, {1, 3, 64}, {5, 7, 2}, {17, 33, 31}, {64, 48, 96}, {2, 65, 257}, {130, 4, 1}};
+    static const char *const disabled[] = {"", "amx_bf16"};
     struct llmc_ops ops;
-    assert_ok(llmc_ops_init(&ops, 2));
-    for (size_t s = 0; s < COUNT_OF(shapes); s++)
-        for (int form = LLMC_GEMM_NT; form <= LLMC_GEMM_TN; form++)
-            for (size_t i = 0; i < COUNT_OF(numbers); i++)
-                check_product(&ops, (enum llmc_gemm_form)form, numbers[i], shapes[s]);
-    llmc_ops_release(&ops);
+    for (size_t d = 0; d < COUNT_OF(disabled); d++) {
+        setenv("LLMC_DISABLE_CPU_FEATURES", disabled[d], 1);
+        assert_ok(llmc_ops_init(&ops, 2));
+        for (size_t s = 0; s < COUNT_OF(shapes); s++)
+            for (int form = LLMC_GEMM_NT; form <= LLMC_GEMM_TN; form++)
+                for (size_t i = 0; i < COUNT_OF(numbers); i++)
+                    check_product(&ops, (enum llmc_gemm_form)form, numbers[i], shapes[s]);
+        llmc_ops_release(&ops);
+    }
+    unsetenv("LLMC_DISABLE_CPU_FEATURES");
 }
 
 /* LibTorch's own text reaches the caller, and the next product works. */
@@ -80,10 +97,15 @@ static void test_errors(void **state)
     static float zeros[64];
     static const int64_t shape[3] = {3, 4, 5};
     struct llmc_ops ops;
-    struct llmc_matrix a = llmc_matrix(zeros, LLMC_F32, 4, 8), b = llmc_matrix(zeros, LLMC_F32, 4, 7), product;
+    struct llmc_operand a = {zeros, LLMC_OPERAND_F32, LLMC_F32, 4, 8}, b = {zeros, LLMC_OPERAND_F32, LLMC_F32, 4, 7};
+    struct llmc_matrix product;
     assert_ok(llmc_ops_init(&ops, 1));
     assert_fails(llmc_gemm_run(&ops.gemm, LLMC_GEMM_NT, &a, &b, &product), LLMC_ERR_TORCH, "shapes");
     assert_fails(llmc_gemm_run(&ops.gemm, LLMC_GEMM_NN, &a, &b, &product), LLMC_ERR_TORCH, "shapes");
+    a.form = b.form = LLMC_OPERAND_BF16;
+    a.number = b.number = LLMC_BF16;
+    assert_int_not_equal(llmc_gemm_run(&ops.gemm, LLMC_GEMM_NT, &a, &b, &product), LLMC_OK);
+    assert_non_null(strstr(llmc_error_message(), "shapes"));
     check_product(&ops, LLMC_GEMM_NT, LLMC_F32, shape);
     llmc_ops_release(&ops);
 }
@@ -115,11 +137,14 @@ static void test_memory_does_not_grow(void **state)
     for (size_t i = 0; i < COUNT_OF(numbers); i++) {
         void *data = random_matrix(numbers[i], ROWS * ROWS, 3, &unused);
         free(unused);
-        struct llmc_matrix a = llmc_matrix(data, numbers[i], ROWS, 16), b = a, product;
+        struct llmc_matrix matrix = llmc_matrix(data, numbers[i], ROWS, 16), product;
+        struct llmc_operand a, b;
         long before = 0;
         for (int call = 0; call < CALLS + 20; call++) {
             if (call == 20)
                 before = resident_kib();
+            assert_ok(llmc_gemm_operand(&ops.gemm, LLMC_GEMM_A, &matrix, &a));
+            assert_ok(llmc_gemm_operand(&ops.gemm, LLMC_GEMM_B, &matrix, &b));
             assert_ok(llmc_gemm_run(&ops.gemm, LLMC_GEMM_NT, &a, &b, &product));
         }
         long growth = resident_kib() - before;

@@ -121,8 +121,11 @@ static void run_all(int threads, enum llmc_number number, int32_t tokens, struct
     llmc_op_min_max(&ops, &wide, &min, &max);
     float scalars[4] = {(float)dscale, min, max, 0};
     for (int limit = 0; limit <= 127; limit += 127) {
-        llmc_op_cast_weight(&ops, words.data, (float)limit, &(struct llmc_matrix){cast.data, number, VOCABULARY, HIDDEN});
-        cast.rows = VOCABULARY;
+        enum llmc_operand_form form = llmc_gemm_operand_form(&ops.gemm, number);
+        struct llmc_operand operand = {cast.data, form, number, VOCABULARY, HIDDEN};
+        llmc_op_cast_weight(&ops, words.data, (float)limit, &operand);
+        cast = llmc_matrix(cast.data, form == LLMC_OPERAND_F32 ? LLMC_F32 : LLMC_BF16,
+                           form == LLMC_OPERAND_SPLIT ? 2 * VOCABULARY : VOCABULARY, HIDDEN);
         record(r, &cast);
     }
     enum { FLAT = 9000 }; /* more than two blocks */

@@ -193,10 +193,10 @@ void harness_pack_rows(const float *weights, int64_t rows, int64_t cols, int bit
 
 int harness_cast_weight(struct harness *h, const float *weight, float limit, int64_t rows, int64_t cols, float *out)
 {
-    struct llmc_matrix matrix = llmc_matrix(out, LLMC_F32, rows, cols);
+    struct llmc_operand operand = {out, LLMC_OPERAND_F32, LLMC_F32, rows, cols};
     if (llmc_ops_reserve(&h->ops, cols, 1, 1) != LLMC_OK)
         return -1;
-    llmc_op_cast_weight(&h->ops, weight, limit, &matrix);
+    llmc_op_cast_weight(&h->ops, weight, limit, &operand);
     return 0;
 }
 
