@@ -1,5 +1,7 @@
 #include "cli/command.h"
 
+#include "base/file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -114,4 +116,16 @@ bool llmc_command_wait_input(int file)
 bool llmc_command_interrupted(void)
 {
     return caught != 0;
+}
+
+llmc_status llmc_command_sibling(const char *program, char **out)
+{
+    char self[4096];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (length < 0)
+        return llmc_error(LLMC_ERR_IO, "/proc/self/exe: cannot read");
+    self[length] = '\0';
+    char *slash = strrchr(self, '/');
+    *(slash ? slash : self) = '\0';
+    return llmc_path_join(out, self, program);
 }

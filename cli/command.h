@@ -10,6 +10,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+int llmc_command_bench(int argc, char **argv);
 int llmc_command_eval(int argc, char **argv);
 int llmc_command_inspect(int argc, char **argv);
 int llmc_command_predict(int argc, char **argv);
@@ -28,6 +29,9 @@ int llmc_command_usage_error(const char *command, const char *format, ...) __att
 
 /* The number of option NAME: LLMC_ERR_ARGUMENT with the legal range otherwise. */
 llmc_status llmc_command_number(const char *option, const char *text, int min, int max, int *out);
+
+/* *out = the path of PROGRAM in the folder of this program; the caller frees it. Errors: LLMC_ERR_IO, LLMC_ERR_MEMORY. */
+llmc_status llmc_command_sibling(const char *program, char **out);
 
 /* Flushes standard output. Errors: LLMC_ERR_IO. */
 llmc_status llmc_command_flush(void);

@@ -51,19 +51,6 @@ static void show_message(void *context, const char *text)
     fprintf(stderr, "%s\n", text);
 }
 
-/* *out = PROGRAM in the folder of this program. */
-static llmc_status sibling(const char *program, char **out)
-{
-    char self[4096];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (length < 0)
-        return llmc_error(LLMC_ERR_IO, "/proc/self/exe: cannot read");
-    self[length] = '\0';
-    char *slash = strrchr(self, '/');
-    *(slash ? slash : self) = '\0';
-    return llmc_path_join(out, self, program);
-}
-
 static llmc_status print_report(const struct llmc_config *config, const char *runs)
 {
     llmc_status status = LLMC_OK;
@@ -90,8 +77,8 @@ static llmc_status distill(const char *config_path, const char *const *sets, siz
     char *measure_program = NULL, *answer_program = NULL, *yaml = NULL;
     llmc_progress_init(&progress, stderr);
     LLMC_TRY(llmc_config_load(&config, config_path, sets, set_count));
-    LLMC_TRY(sibling("llmc-distill", &measure_program));
-    LLMC_TRY(sibling("llmc", &answer_program));
+    LLMC_TRY(llmc_command_sibling("llmc-distill", &measure_program));
+    LLMC_TRY(llmc_command_sibling("llmc", &answer_program));
     LLMC_TRY(llmc_config_write(&config, &yaml));
     fprintf(stderr, "# effective configuration\n%s\n", yaml);
     struct llmc_run_host host = {

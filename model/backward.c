@@ -1,5 +1,6 @@
 #include "model/bert.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "model/activations.h"
 #include "model/layer_weights.h"
@@ -110,8 +111,10 @@ static llmc_status layer_backward(struct llmc_bert *model, struct llmc_ops *ops,
                              &w.attention_output, &dbranch, gradients, GRADIENT(LLMC_ATTENTION_OUTPUT_WEIGHT),
                              &product));
     dropout = llmc_pass_dropout(pass, layer, LLMC_DROPOUT_ATTENTION);
+    double start = llmc_clock();
     llmc_op_attention_backward(ops, &act->qkv, &sequences, a->heads, &dropout, &act->context, act->lse, &product,
                                &dqkv);
+    ops->attention_seconds += llmc_clock() - start;
     llmc_op_sum_rows(ops, &dqkv, GRADIENT(LLMC_QUERY_BIAS));
     LLMC_TRY(linear_backward(model, ops, site + LLMC_SITE_QKV, x, &common->fake, &w.qkv, &dqkv, gradients,
                              GRADIENT(LLMC_QUERY_WEIGHT), dy_product));

@@ -1,5 +1,6 @@
 #include "model/bert.h"
 
+#include "base/clock.h"
 #include "base/random.h"
 #include "model/activations.h"
 #include "model/layer_weights.h"
@@ -88,7 +89,9 @@ static llmc_status layer_forward(struct llmc_bert *model, struct llmc_ops *ops, 
     LLMC_TRY(linear(model, ops, pass, site + LLMC_SITE_QKV, x, &common->fake, &w.qkv, &product));
     llmc_op_bias(ops, &product, llmc_parameter_values(p, first + LLMC_QUERY_BIAS), &act->qkv);
     dropout = llmc_pass_dropout(pass, layer, LLMC_DROPOUT_ATTENTION);
+    double start = llmc_clock();
     llmc_op_attention(ops, &act->qkv, &sequences, p->architecture.heads, &dropout, &act->context, act->lse);
+    ops->attention_seconds += llmc_clock() - start;
 
     LLMC_TRY(linear(model, ops, pass, site + LLMC_SITE_ATTENTION_OUTPUT, &act->context, &common->fake,
                     &w.attention_output, &product));

@@ -1,17 +1,14 @@
 /* What a run reads before its first stage: paths, labels, texts, tokenizer, teacher folder. */
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/random.h"
 #include "formats/hf_folder.h"
+#include "pipeline/hf_model.h"
 #include "pipeline/paths.h"
 #include "pipeline/run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* The stream of random numbers that a missing head starts from. */
-enum { STREAM_HEAD = 103 };
 
 /* A classifier's label names count where the data use them; the order of its outputs is theirs. */
 static llmc_status labels_from_teacher(struct llmc_run *run)
@@ -90,19 +87,6 @@ exit:
     return status;
 }
 
-static llmc_status read_parameter(struct llmc_parameters *p, int32_t index, const struct llmc_hf_folder *folder)
-{
-    const struct llmc_parameter *parameter = &p->table[index];
-    const char *name = parameter->name;
-    char stored[128];
-    if (strncmp(name, "bert.", 5) == 0) {
-        snprintf(stored, sizeof stored, "%s%s", folder->prefix, name + 5);
-        name = stored;
-    }
-    return llmc_safetensors_read(folder->weights, name, parameter->rows * parameter->cols,
-                                 llmc_parameter_values(p, index));
-}
-
 llmc_status llmc_run_load_folder(struct llmc_run *run, enum llmc_number number, struct llmc_state *state,
                                  bool *has_classifier)
 {
@@ -110,7 +94,7 @@ llmc_status llmc_run_load_folder(struct llmc_run *run, enum llmc_number number, 
     const struct llmc_config *config = run->config;
     struct llmc_hf_folder folder = {0};
     LLMC_TRY(llmc_hf_folder_open(&folder, run->teacher_folder));
-    struct llmc_architecture architecture = folder.architecture;
+    const struct llmc_architecture architecture = folder.architecture;
     *has_classifier = folder.has_classifier;
     if (folder.has_classifier && architecture.labels != run->labels.count)
         LLMC_FAIL(LLMC_ERR_CONFIG, "%s: the classifier has %d labels, %s has %d", run->teacher_folder,
@@ -118,25 +102,13 @@ llmc_status llmc_run_load_folder(struct llmc_run *run, enum llmc_number number, 
     if (folder.has_classifier && !folder.has_pooler)
         LLMC_FAIL(LLMC_ERR_UNSUPPORTED, "%s: the classifier has no pooler (bert.pooler.dense.weight) in front of it",
                   run->teacher_folder);
-    architecture.labels = run->labels.count;
     if (config->data.tokens_max > architecture.positions)
         LLMC_FAIL(LLMC_ERR_CONFIG, "data.tokens_max is %d; the teacher in %s takes at most %d tokens",
                   config->data.tokens_max, run->teacher_folder, architecture.positions);
     if (llmc_tokenizer_size(run->tokenizer) > architecture.vocabulary)
         LLMC_FAIL(LLMC_ERR_CONFIG, "%s: the tokenizer has %d word pieces, the model's embedding %d rows",
                   run->teacher_folder, llmc_tokenizer_size(run->tokenizer), architecture.vocabulary);
-    LLMC_TRY(llmc_bert_init(&state->model, &architecture, number));
-    struct llmc_parameters *p = &state->model.parameters;
-    uint64_t seed = llmc_random_key(config->seed, STREAM_HEAD, 0);
-    for (int32_t i = 0; i < p->count; i++) {
-        bool pooler = i == llmc_head_parameter(&architecture, LLMC_POOLER_WEIGHT) ||
-                      i == llmc_head_parameter(&architecture, LLMC_POOLER_BIAS);
-        bool classifier = i >= llmc_head_parameter(&architecture, LLMC_CLASSIFIER_WEIGHT);
-        if ((pooler && !folder.has_pooler) || (classifier && !folder.has_classifier))
-            llmc_parameter_randomize(p, i, seed);
-        else
-            LLMC_TRY(read_parameter(p, i, &folder));
-    }
+    LLMC_TRY(llmc_hf_model_load(&state->model, &folder, run->labels.count, config->seed, number));
 exit:
     llmc_hf_folder_release(&folder);
     if (status != LLMC_OK)

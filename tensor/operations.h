@@ -30,6 +30,7 @@ struct llmc_ops {
     size_t scratch_width;
     float *partials;     /* [threads, partial_width] */
     size_t partial_width;
+    double attention_seconds; /* spent in attention, summed by whoever calls it; gemm has its own sums */
 };
 
 #define LLMC_THREADS_MAX 256
