@@ -79,27 +79,40 @@ struct llmc_operand llmc_classifier_weight(const struct llmc_bert *model)
     return (struct llmc_operand){values, LLMC_OPERAND_F32, LLMC_F32, a->labels, a->hidden};
 }
 
+struct llmc_weight_copy llmc_bert_weight_copy(const struct llmc_bert *model, int32_t index)
+{
+    const struct llmc_architecture *a = &model->parameters.architecture;
+    struct llmc_weight_copy copy = {.integer_limit = model->fake.weight_limit};
+    int32_t in_layer = index - LLMC_FIRST_LAYER;
+    if (index == llmc_head_parameter(a, LLMC_POOLER_WEIGHT))
+        copy.operand = llmc_pooler_weight(model);
+    if (in_layer < 0 || in_layer >= a->layers * LLMC_LAYER_PARAMETERS)
+        return copy;
+    struct llmc_layer_weights w = llmc_layer_weights(model, in_layer / LLMC_LAYER_PARAMETERS);
+    switch (in_layer % LLMC_LAYER_PARAMETERS) {
+    case LLMC_QUERY_WEIGHT: copy.operand = w.qkv; break;
+    case LLMC_KEY_WEIGHT: copy.operand = w.qkv, copy.first_row = a->hidden; break;
+    case LLMC_VALUE_WEIGHT: copy.operand = w.qkv, copy.first_row = 2 * (int64_t)a->hidden; break;
+    case LLMC_ATTENTION_OUTPUT_WEIGHT: copy.operand = w.attention_output; break;
+    case LLMC_INTERMEDIATE_WEIGHT: copy.operand = w.intermediate; break;
+    case LLMC_OUTPUT_WEIGHT: copy.operand = w.output; break;
+    }
+    return copy;
+}
+
 llmc_status llmc_bert_prepare(struct llmc_bert *model, struct llmc_ops *ops)
 {
     const struct llmc_parameters *p = &model->parameters;
     const struct llmc_architecture *a = &p->architecture;
-    float limit = model->fake.weight_limit;
     llmc_status status = llmc_ops_reserve(ops, a->ffn > a->hidden ? a->ffn : a->hidden, 1, 1);
     if (status != LLMC_OK)
         return status;
     model->weights.form = llmc_gemm_operand_form(&ops->gemm, model->weights.number);
-    for (int32_t layer = 0; layer < a->layers; layer++) {
-        struct llmc_layer_weights w = llmc_layer_weights(model, layer);
-        llmc_op_cast_weight(ops, llmc_parameter_values(p, llmc_layer_parameter(layer, LLMC_QUERY_WEIGHT)), limit, &w.qkv);
-        llmc_op_cast_weight(ops, llmc_parameter_values(p, llmc_layer_parameter(layer, LLMC_ATTENTION_OUTPUT_WEIGHT)),
-                            limit, &w.attention_output);
-        llmc_op_cast_weight(ops, llmc_parameter_values(p, llmc_layer_parameter(layer, LLMC_INTERMEDIATE_WEIGHT)), limit,
-                            &w.intermediate);
-        llmc_op_cast_weight(ops, llmc_parameter_values(p, llmc_layer_parameter(layer, LLMC_OUTPUT_WEIGHT)), limit,
-                            &w.output);
+    for (int32_t i = 0; i < p->count; i++) {
+        struct llmc_weight_copy copy = llmc_bert_weight_copy(model, i);
+        if (copy.operand.data)
+            llmc_op_cast_weight(ops, llmc_parameter_values(p, i), p->table[i].rows, &copy);
     }
-    struct llmc_operand pooler = llmc_pooler_weight(model);
-    llmc_op_cast_weight(ops, llmc_parameter_values(p, llmc_head_parameter(a, LLMC_POOLER_WEIGHT)), limit, &pooler);
     return LLMC_OK;
 }
 

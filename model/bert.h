@@ -65,6 +65,9 @@ void llmc_bert_release(struct llmc_bert *model);
 /* Changes the number format of the compute copies, which must then be prepared. */
 llmc_status llmc_bert_set_number(struct llmc_bert *model, enum llmc_number number);
 
+/* Where the compute copy of parameter `index` lies; operand.data NULL: it has none. `form` must be set. */
+struct llmc_weight_copy llmc_bert_weight_copy(const struct llmc_bert *model, int32_t index);
+
 /* Writes the compute copies from the master weights. Call after every change of either. Errors: LLMC_ERR_MEMORY. */
 llmc_status llmc_bert_prepare(struct llmc_bert *model, struct llmc_ops *ops);
 

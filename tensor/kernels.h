@@ -83,6 +83,9 @@ struct llmc_kernels {
     /* AdamW (Loshchilov and Hutter, 2019) with torch.optim.AdamW's arithmetic. g is not changed. */
     void (*adamw)(const struct llmc_adamw *settings, float *p, float *m, float *v, const float *g, size_t n);
 
+    /* x = 0 where mask is 0. */
+    void (*mask)(float *x, const uint8_t *mask, size_t n);
+
     float (*absmax)(const float *x, size_t n);
     void (*min_max)(const float *x, float *min, float *max, size_t n); /* widens [*min, *max] */
     /* Fake quantisation of weights: y = scale * clamp(rint(x / scale), -limit, limit). y may be x. */

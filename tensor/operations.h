@@ -158,15 +158,30 @@ void llmc_op_fake_input_backward(struct llmc_ops *ops, const struct llmc_quantiz
 /* Widens [*min, *max] by the numbers in x. */
 void llmc_op_min_max(struct llmc_ops *ops, const struct llmc_matrix *x, float *min, float *max);
 
-/* The compute copy of a weight: out = weight [rows, cols] rounded to out's number format, in out's form;
- * integer_limit > 0: fake quantised first, one scale a row, scale = absmax / integer_limit (1 where that is 0). */
-void llmc_op_cast_weight(struct llmc_ops *ops, const float *weight, float integer_limit,
-                         const struct llmc_operand *out);
+/* Where the compute copy of a weight lies: rows first_row onward of an operand. */
+struct llmc_weight_copy {
+    struct llmc_operand operand; /* data NULL: there is no copy */
+    int64_t first_row;
+    float integer_limit; /* above 0: fake quantised, one scale a row, scale = absmax / integer_limit (1 where that is 0) */
+};
+
+/* Makes the compute copy of a weight [rows, cols]: rounded to the operand's number format, in its form. */
+void llmc_op_cast_weight(struct llmc_ops *ops, const float *weight, int64_t rows, const struct llmc_weight_copy *copy);
 
 /* The sum of squares of n numbers, for clipping; inf or NaN where one is. */
 double llmc_op_sum_squares(struct llmc_ops *ops, const float *x, int64_t n);
 
-void llmc_op_adamw(struct llmc_ops *ops, const struct llmc_adamw *settings, float *p, float *m, float *v,
-                   const float *g, int64_t n);
+/* What a step of the optimiser does to one parameter [rows, cols]. */
+struct llmc_update {
+    struct llmc_adamw settings;
+    float *p, *m, *v;    /* FP32 master weights, first and second moments */
+    const float *g;
+    const uint8_t *mask; /* weights that are 0 here become zero; NULL: none */
+    int64_t rows, cols;
+    struct llmc_weight_copy copy;
+};
+
+/* AdamW, mask and compute copy in one pass over memory. */
+void llmc_op_update(struct llmc_ops *ops, const struct llmc_update *updates, int32_t count);
 
 #endif

@@ -35,6 +35,7 @@ void llmc_optimizer_release(struct llmc_optimizer *o)
 {
     free(o->m);
     free(o->v);
+    free(o->updates);
     memset(o, 0, sizeof *o);
 }
 
@@ -48,46 +49,92 @@ static llmc_status lower_scale(struct llmc_optimizer *o)
     return LLMC_OK;
 }
 
-llmc_status llmc_optimizer_step(struct llmc_optimizer *o, struct llmc_ops *ops, struct llmc_parameters *p,
+static llmc_status reserve_updates(struct llmc_optimizer *o, int32_t count)
+{
+    if (count <= o->updates_max)
+        return LLMC_OK;
+    free(o->updates);
+    o->updates_max = 0;
+    llmc_status status = llmc_alloc(&o->updates, (size_t)count + (size_t)count / 4, sizeof *o->updates);
+    if (status == LLMC_OK)
+        o->updates_max = count + count / 4;
+    return status;
+}
+
+static struct llmc_update update_at(const struct llmc_optimizer *o, const struct llmc_parameters *p,
+                                    const struct llmc_adamw *settings, int64_t offset, const float *gradient,
+                                    int64_t rows, int64_t cols)
+{
+    struct llmc_update update = {
+        .settings = *settings,
+        .p = p->values + offset,
+        .m = o->m + offset,
+        .v = o->v + offset,
+        .g = gradient,
+        .rows = rows,
+        .cols = cols,
+    };
+    return update;
+}
+
+/* Fills o->updates: the touched rows of the word embedding, then every other parameter. */
+static int32_t list_updates(struct llmc_optimizer *o, const struct llmc_bert *model,
+                            const struct llmc_gradients *gradients, const struct llmc_adamw *dense)
+{
+    const struct llmc_parameters *p = &model->parameters;
+    int64_t hidden = p->architecture.hidden;
+    struct llmc_adamw settings = *dense;
+    int32_t count = 0;
+    settings.epsilon = o->epsilon / sqrtf(dense->correction2); /* SparseAdam adds it before the correction */
+    settings.weight_decay = 0;
+    for (int32_t i = 0; i < gradients->row_count; i++)
+        o->updates[count++] = update_at(o, p, &settings, p->table[LLMC_WORDS].offset + gradients->rows[i] * hidden,
+                                        gradients->row_values + i * hidden, 1, hidden);
+    settings.epsilon = o->epsilon;
+    for (int32_t i = LLMC_WORDS + 1; i < p->count; i++) {
+        const struct llmc_parameter *parameter = &p->table[i];
+        int64_t place = parameter->offset - p->dense_begin;
+        settings.weight_decay = parameter->kind == LLMC_PARAMETER_VECTOR ? 0 : o->weight_decay;
+        struct llmc_update *update = &o->updates[count++];
+        *update = update_at(o, p, &settings, parameter->offset, gradients->dense + place, parameter->rows,
+                            parameter->cols);
+        if (p->mask && parameter->kind == LLMC_PARAMETER_LINEAR)
+            update->mask = p->mask + place;
+        update->copy = llmc_bert_weight_copy(model, i);
+    }
+    return count;
+}
+
+llmc_status llmc_optimizer_step(struct llmc_optimizer *o, struct llmc_ops *ops, struct llmc_bert *model,
                                 const struct llmc_gradients *gradients, float learning_rate,
                                 struct llmc_step_result *result)
 {
-    int64_t hidden = p->architecture.hidden;
+    const struct llmc_parameters *p = &model->parameters;
     double squares = llmc_op_sum_squares(ops, gradients->dense, p->total - p->dense_begin) +
-                     llmc_op_sum_squares(ops, gradients->row_values, gradients->row_count * hidden);
+                     llmc_op_sum_squares(ops, gradients->row_values, gradients->row_count * (int64_t)p->architecture.hidden);
     result->gradient_norm = sqrt(squares) / (double)o->scale;
     result->skipped = !isfinite(squares);
     if (result->skipped)
         return lower_scale(o);
+    llmc_status status = reserve_updates(o, gradients->row_count + p->count);
+    if (status != LLMC_OK)
+        return status;
 
     o->step++;
     double factor = 1.0 / (double)o->scale;
     if (o->clip_norm > 0 && result->gradient_norm > (double)o->clip_norm)
         factor *= (double)o->clip_norm / (result->gradient_norm + 1e-6); /* as torch.nn.utils.clip_grad_norm_ */
-    double correction2 = 1.0 - pow((double)o->beta2, (double)o->step);
     struct llmc_adamw settings = {
         .learning_rate = learning_rate,
         .beta1 = o->beta1,
         .beta2 = o->beta2,
-        .epsilon = o->epsilon / sqrtf((float)correction2), /* SparseAdam adds it before the correction */
+        .epsilon = o->epsilon,
         .correction1 = (float)(1.0 - pow((double)o->beta1, (double)o->step)),
-        .correction2 = (float)correction2,
+        .correction2 = (float)(1.0 - pow((double)o->beta2, (double)o->step)),
         .gradient_scale = (float)factor,
     };
-    for (int32_t i = 0; i < gradients->row_count; i++) {
-        int64_t offset = p->table[LLMC_WORDS].offset + (int64_t)gradients->rows[i] * hidden;
-        ops->kernels->adamw(&settings, p->values + offset, o->m + offset, o->v + offset,
-                            gradients->row_values + i * hidden, (size_t)hidden);
-    }
-    settings.epsilon = o->epsilon;
-    for (int32_t i = LLMC_WORDS + 1; i < p->count; i++) {
-        const struct llmc_parameter *parameter = &p->table[i];
-        int64_t offset = parameter->offset;
-        settings.weight_decay = parameter->kind == LLMC_PARAMETER_VECTOR ? 0 : o->weight_decay;
-        llmc_op_adamw(ops, &settings, p->values + offset, o->m + offset, o->v + offset,
-                      gradients->dense + (offset - p->dense_begin), parameter->rows * parameter->cols);
-        llmc_parameter_apply_mask(p, i);
-    }
+    int32_t count = list_updates(o, model, gradients, &settings);
+    llmc_op_update(ops, o->updates, count);
     if (o->scaling && ++o->good_steps >= o->growth_interval) {
         o->good_steps = 0;
         o->scale = o->scale < SCALE_MAX ? o->scale * 2.0f : o->scale;

@@ -25,6 +25,9 @@ struct llmc_optimizer {
     bool scaling;
     float scale;
     int32_t good_steps, growth_interval;
+
+    struct llmc_update *updates; /* scratch of a step: what happens to each parameter, or row of word embeddings */
+    int32_t updates_max;
 };
 
 /* beta 0.9 and 0.999, epsilon 1e-8, scale 2^16 when `scaling`, else 1. Errors: LLMC_ERR_MEMORY. */
@@ -37,11 +40,12 @@ struct llmc_step_result {
     double gradient_norm; /* unscaled, before clipping */
 };
 
-/* One step with gradients of scale * loss; masked weights stay zero. Errors: LLMC_ERR_DATA where gradients
- * are not finite and the scale cannot fall further (training has diverged). */
-llmc_status llmc_optimizer_step(struct llmc_optimizer *optimizer, struct llmc_ops *ops,
-                                struct llmc_parameters *parameters, const struct llmc_gradients *gradients,
-                                float learning_rate, struct llmc_step_result *result);
+/* One step with gradients of scale * loss; masked weights stay zero. The model's compute copies, prepared once before,
+ * follow its weights. Errors: LLMC_ERR_DATA where gradients are not finite and the scale cannot fall further (training
+ * has diverged), LLMC_ERR_MEMORY. */
+llmc_status llmc_optimizer_step(struct llmc_optimizer *optimizer, struct llmc_ops *ops, struct llmc_bert *model,
+                                const struct llmc_gradients *gradients, float learning_rate,
+                                struct llmc_step_result *result);
 
 /* The learning rate at `step` of `steps`: rises linearly to `peak` over the first `warmup` fraction, then falls
  * linearly to 0 (transformers' get_linear_schedule_with_warmup). */

@@ -68,13 +68,12 @@ llmc_status llmc_step_run(struct llmc_training *t, struct llmc_step_memory *memo
     LLMC_TRY(llmc_bert_backward(t->model, t->ops, &pass, &memory->activations, memory->dlogits, &memory->gradients));
     lap(&since, &memory->times.backward);
 
-    LLMC_TRY(llmc_optimizer_step(&t->optimizer, t->ops, &t->model->parameters, &memory->gradients,
-                                 (float)metrics->learning_rate, &result));
+    LLMC_TRY(llmc_optimizer_step(&t->optimizer, t->ops, t->model, &memory->gradients, (float)metrics->learning_rate,
+                                 &result));
     metrics->gradient_norm = result.gradient_norm;
     metrics->skipped = result.skipped;
     if (t->after_step && !result.skipped)
         LLMC_TRY(t->after_step(t->context, &memory->gradients, metrics->scale, metrics->learning_rate));
-    LLMC_TRY(llmc_bert_prepare(t->model, t->ops));
     lap(&since, &memory->times.optimizer);
 exit:
     return status;

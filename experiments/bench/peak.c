@@ -35,13 +35,22 @@ llmc_status llmc_peak_memory(struct llmc_ops *ops, double *bytes_per_second)
 {
     llmc_status status = LLMC_OK;
     float *arrays[4] = {0};
-    struct llmc_adamw settings = {1e-4f, 0.9f, 0.999f, 1e-8f, 0.01f, 0.1f, 0.001f, 1};
     *bytes_per_second = 0;
+    LLMC_TRY(llmc_ops_reserve(ops, 1024, 1, 1));
     for (int i = 0; i < 4; i++)
         LLMC_TRY(llmc_alloc(&arrays[i], NUMBERS, sizeof *arrays[i]));
+    struct llmc_update update = {
+        .settings = {1e-4f, 0.9f, 0.999f, 1e-8f, 0.01f, 0.1f, 0.001f, 1},
+        .p = arrays[0],
+        .m = arrays[1],
+        .v = arrays[2],
+        .g = arrays[3],
+        .rows = NUMBERS / 1024,
+        .cols = 1024,
+    };
     for (int i = 0; i < REPEATS; i++) {
         double start = llmc_clock();
-        llmc_op_adamw(ops, &settings, arrays[0], arrays[1], arrays[2], arrays[3], NUMBERS);
+        llmc_op_update(ops, &update, 1);
         double rate = 7.0 * 4.0 * NUMBERS / (llmc_clock() - start);
         *bytes_per_second = rate > *bytes_per_second ? rate : *bytes_per_second;
     }

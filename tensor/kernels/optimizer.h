@@ -1,4 +1,4 @@
-/* AdamW. Included by variant.c only. */
+/* AdamW and masks. Included by variant.c only. */
 
 static void adamw(const struct llmc_adamw *s, float *p, float *m, float *v, const float *g, size_t n)
 {
@@ -13,4 +13,11 @@ static void adamw(const struct llmc_adamw *s, float *p, float *m, float *v, cons
         v[i] = beta2 * v[i] + (1.0f - beta2) * d * d;
         p[i] = p[i] * decay - step * m[i] / (sqrtf(v[i]) * root + epsilon);
     }
+}
+
+static void apply_mask(float *x, const uint8_t *mask, size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        x[i] = mask[i] ? x[i] : 0;
 }

@@ -38,6 +38,7 @@ const struct llmc_kernels JOIN(llmc_kernels_, LLMC_VARIANT) = {
     .attention = attention,
     .attention_backward = attention_backward,
     .adamw = adamw,
+    .mask = apply_mask,
     .absmax = absmax,
     .min_max = min_max,
     .fake_weight = fake_weight,

@@ -122,8 +122,8 @@ static void run_all(int threads, enum llmc_number number, int32_t tokens, struct
     float scalars[4] = {(float)dscale, min, max, 0};
     for (int limit = 0; limit <= 127; limit += 127) {
         enum llmc_operand_form form = llmc_gemm_operand_form(&ops.gemm, number);
-        struct llmc_operand operand = {cast.data, form, number, VOCABULARY, HIDDEN};
-        llmc_op_cast_weight(&ops, words.data, (float)limit, &operand);
+        struct llmc_weight_copy copy = {{cast.data, form, number, VOCABULARY, HIDDEN}, 0, (float)limit};
+        llmc_op_cast_weight(&ops, words.data, VOCABULARY, &copy);
         cast = llmc_matrix(cast.data, form == LLMC_OPERAND_F32 ? LLMC_F32 : LLMC_BF16,
                            form == LLMC_OPERAND_SPLIT ? 2 * VOCABULARY : VOCABULARY, HIDDEN);
         record(r, &cast);
@@ -138,7 +138,12 @@ static void run_all(int threads, enum llmc_number number, int32_t tokens, struct
         flat[2][i] = fabsf(flat[2][i]);
     scalars[3] = (float)llmc_op_sum_squares(&ops, flat[0], FLAT);
     struct llmc_adamw settings = {1e-2f, 0.9f, 0.999f, 1e-8f, 0.1f, 0.1f, 0.001f, 1};
-    llmc_op_adamw(&ops, &settings, flat[0], flat[1], flat[2], flat[3], FLAT);
+    struct llmc_update updates[2] = {
+        {.settings = settings, .p = flat[0], .m = flat[1], .v = flat[2], .g = flat[3], .rows = 1, .cols = HIDDEN},
+        {.settings = settings, .p = flat[0] + HIDDEN, .m = flat[1] + HIDDEN, .v = flat[2] + HIDDEN,
+         .g = flat[3] + HIDDEN, .rows = FLAT / HIDDEN - 1, .cols = HIDDEN},
+    };
+    llmc_op_update(&ops, updates, 2);
     for (int i = 0; i < 3; i++)
         record_floats(r, flat[i], FLAT);
     record_floats(r, scalars, 4);

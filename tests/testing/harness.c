@@ -153,7 +153,7 @@ int harness_optimizer(struct harness *h, float weight_decay, float clip_norm, in
 int harness_step(struct harness *h, float learning_rate, int *skipped, double *norm, float *scale)
 {
     struct llmc_step_result step;
-    if (llmc_optimizer_step(&h->optimizer, &h->ops, &h->model.parameters, &h->gradients, learning_rate, &step) != LLMC_OK)
+    if (llmc_optimizer_step(&h->optimizer, &h->ops, &h->model, &h->gradients, learning_rate, &step) != LLMC_OK)
         return -1;
     *skipped = step.skipped;
     *norm = step.gradient_norm;
@@ -193,10 +193,10 @@ void harness_pack_rows(const float *weights, int64_t rows, int64_t cols, int bit
 
 int harness_cast_weight(struct harness *h, const float *weight, float limit, int64_t rows, int64_t cols, float *out)
 {
-    struct llmc_operand operand = {out, LLMC_OPERAND_F32, LLMC_F32, rows, cols};
+    struct llmc_weight_copy copy = {{out, LLMC_OPERAND_F32, LLMC_F32, rows, cols}, 0, limit};
     if (llmc_ops_reserve(&h->ops, cols, 1, 1) != LLMC_OK)
         return -1;
-    llmc_op_cast_weight(&h->ops, weight, limit, &operand);
+    llmc_op_cast_weight(&h->ops, weight, rows, &copy);
     return 0;
 }
 
