@@ -71,6 +71,12 @@ exit:
     return status;
 }
 
+/* What only backward reads is not written without it. */
+static const struct llmc_matrix *if_kept(const struct llmc_pass *pass, const struct llmc_matrix *matrix)
+{
+    return pass->keep ? matrix : NULL;
+}
+
 static llmc_status layer_forward(struct llmc_bert *model, struct llmc_ops *ops, const struct llmc_pass *pass,
                                  int32_t layer, const struct llmc_matrix *x,
                                  const struct llmc_common_activations *common,
@@ -98,18 +104,20 @@ static llmc_status layer_forward(struct llmc_bert *model, struct llmc_ops *ops, 
     bias = llmc_parameter_values(p, first + LLMC_ATTENTION_OUTPUT_BIAS);
     norm = llmc_norm_at(p, first + LLMC_ATTENTION_NORM_WEIGHT);
     dropout = llmc_pass_dropout(pass, layer, LLMC_DROPOUT_ATTENTION_OUTPUT);
-    llmc_op_residual_norm(ops, &product, bias, &dropout, x, &norm, &act->middle_norm, act->middle_rstd, &act->middle);
+    llmc_op_residual_norm(ops, &product, bias, &dropout, x, &norm, if_kept(pass, &act->middle_norm), act->middle_rstd,
+                          &act->middle);
 
     LLMC_TRY(linear(model, ops, pass, site + LLMC_SITE_INTERMEDIATE, &act->middle, &common->fake, &w.intermediate,
                     &product));
     bias = llmc_parameter_values(p, first + LLMC_INTERMEDIATE_BIAS);
-    llmc_op_bias_activation(ops, &product, bias, p->architecture.activation, &act->before, &act->after);
+    llmc_op_bias_activation(ops, &product, bias, p->architecture.activation, if_kept(pass, &act->before), &act->after);
 
     LLMC_TRY(linear(model, ops, pass, site + LLMC_SITE_OUTPUT, &act->after, &common->fake, &w.output, &product));
     bias = llmc_parameter_values(p, first + LLMC_OUTPUT_BIAS);
     norm = llmc_norm_at(p, first + LLMC_OUTPUT_NORM_WEIGHT);
     dropout = llmc_pass_dropout(pass, layer, LLMC_DROPOUT_OUTPUT);
-    llmc_op_residual_norm(ops, &product, bias, &dropout, &act->middle, &norm, &act->out_norm, act->out_rstd, &act->out);
+    llmc_op_residual_norm(ops, &product, bias, &dropout, &act->middle, &norm, if_kept(pass, &act->out_norm),
+                          act->out_rstd, &act->out);
 exit:
     return status;
 }
@@ -166,8 +174,8 @@ llmc_status llmc_bert_forward(struct llmc_bert *model, struct llmc_ops *ops, con
     struct llmc_sequences sequences = {batch->sequences, batch->offsets};
     struct llmc_norm norm = llmc_norm_at(p, LLMC_EMBEDDING_NORM_WEIGHT);
     struct llmc_dropout dropout = llmc_pass_dropout(pass, a->layers, LLMC_DROPOUT_EMBEDDING);
-    llmc_op_embed(ops, &tables, batch->ids, batch->types, &sequences, &norm, &dropout, &common.embedded_norm,
-                  common.embedded_rstd, &common.embedded);
+    llmc_op_embed(ops, &tables, batch->ids, batch->types, &sequences, &norm, &dropout,
+                  if_kept(pass, &common.embedded_norm), common.embedded_rstd, &common.embedded);
     struct llmc_matrix x = common.embedded;
     for (int32_t layer = 0; layer < a->layers; layer++) {
         struct llmc_layer_activations act = llmc_activations_layer(activations, a, batch, layer);

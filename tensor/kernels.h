@@ -57,6 +57,8 @@ struct llmc_kernels {
     void (*split)(const void *in, uint16_t *high, uint16_t *low, size_t n);
 
     void (*add)(float *x, const float *y, size_t n);               /* x += y */
+    void (*sum)(const void *x, enum llmc_number x_number, const void *y, enum llmc_number y_number, float *out,
+                size_t n);                                         /* out = x + y; out may be x where that is F32 */
     double (*sum_squares)(const float *x, size_t n);               /* inf or NaN where x has one */
 
     /* x = activation(x);  dx = dy * activation'(x) with x before the activation; dx may be dy. */

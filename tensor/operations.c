@@ -91,9 +91,7 @@ void llmc_op_bias(struct llmc_ops *ops, const struct llmc_matrix *product, const
     {
         struct worker w = llmc_worker(ops, product->rows, product->cols);
         for (int64_t t = w.begin; t < w.end; t++) {
-            k->widen(llmc_matrix_row(product, t), product->number, w.row[0], n);
-            if (bias)
-                k->add(w.row[0], bias, n);
+            k->sum(llmc_matrix_row(product, t), product->number, bias, LLMC_F32, w.row[0], n);
             k->narrow(w.row[0], out->number, llmc_matrix_row(out, t), n);
         }
     }
@@ -109,9 +107,9 @@ void llmc_op_bias_activation(struct llmc_ops *ops, const struct llmc_matrix *pro
     {
         struct worker w = llmc_worker(ops, product->rows, product->cols);
         for (int64_t t = w.begin; t < w.end; t++) {
-            k->widen(llmc_matrix_row(product, t), product->number, w.row[0], n);
-            k->add(w.row[0], bias, n);
-            k->narrow(w.row[0], before->number, llmc_matrix_row(before, t), n);
+            k->sum(llmc_matrix_row(product, t), product->number, bias, LLMC_F32, w.row[0], n);
+            if (before)
+                k->narrow(w.row[0], before->number, llmc_matrix_row(before, t), n);
             k->activation(kind, w.row[0], n);
             k->narrow(w.row[0], after->number, llmc_matrix_row(after, t), n);
         }
@@ -129,14 +127,13 @@ void llmc_op_residual_norm(struct llmc_ops *ops, const struct llmc_matrix *produ
     {
         struct worker w = llmc_worker(ops, product->rows, product->cols);
         for (int64_t t = w.begin; t < w.end; t++) {
-            k->widen(llmc_matrix_row(product, t), product->number, w.row[0], n);
-            k->add(w.row[0], bias, n);
+            k->sum(llmc_matrix_row(product, t), product->number, bias, LLMC_F32, w.row[0], n);
             if (dropout->threshold)
                 k->dropout(w.row[0], dropout->key, (uint32_t)(t * product->cols), dropout->threshold, dropout->scale, n);
-            k->widen(llmc_matrix_row(residual, t), residual->number, w.row[1], n);
-            k->add(w.row[0], w.row[1], n);
+            k->sum(w.row[0], LLMC_F32, llmc_matrix_row(residual, t), residual->number, w.row[0], n);
             rstd[t] = k->norm(w.row[0], norm->weight, norm->bias, norm->epsilon, w.row[1], n);
-            k->narrow(w.row[0], normalised->number, llmc_matrix_row(normalised, t), n);
+            if (normalised)
+                k->narrow(w.row[0], normalised->number, llmc_matrix_row(normalised, t), n);
             k->narrow(w.row[1], y->number, llmc_matrix_row(y, t), n);
         }
     }
@@ -156,11 +153,11 @@ void llmc_op_residual_norm_backward(struct llmc_ops *ops, const struct llmc_matr
     {
         struct worker w = llmc_worker(ops, normalised->rows, normalised->cols);
         for (int64_t t = w.begin; t < w.end; t++) {
-            k->widen(llmc_matrix_row(dy_product, t), dy_product->number, w.row[0], n);
-            if (dy_residual) {
-                k->widen(llmc_matrix_row(dy_residual, t), dy_residual->number, w.row[1], n);
-                k->add(w.row[0], w.row[1], n);
-            }
+            if (dy_residual)
+                k->sum(llmc_matrix_row(dy_product, t), dy_product->number, llmc_matrix_row(dy_residual, t),
+                       dy_residual->number, w.row[0], n);
+            else
+                k->widen(llmc_matrix_row(dy_product, t), dy_product->number, w.row[0], n);
             k->widen(llmc_matrix_row(normalised, t), normalised->number, w.row[1], n);
             k->norm_backward(w.row[1], rstd[t], norm->weight, w.row[0], w.row[0], w.partial[0], w.partial[1], n);
             k->narrow(w.row[0], dsum->number, llmc_matrix_row(dsum, t), n);

@@ -57,16 +57,16 @@ struct llmc_norm {
     float epsilon;
 };
 
-/* out = product + bias;  bias [N] may be NULL. */
+/* out = product + bias;  bias [N]. */
 void llmc_op_bias(struct llmc_ops *ops, const struct llmc_matrix *product, const float *bias,
                   const struct llmc_matrix *out);
 
-/* before = product + bias; after = activation(before). */
+/* before = product + bias, kept for backward, or NULL; after = activation(product + bias). */
 void llmc_op_bias_activation(struct llmc_ops *ops, const struct llmc_matrix *product, const float *bias,
                              enum llmc_activation kind, const struct llmc_matrix *before,
                              const struct llmc_matrix *after);
 
-/* y = norm(dropout(product + bias) + residual); normalised and rstd [T] are kept for backward. */
+/* y = norm(dropout(product + bias) + residual); normalised (or NULL) and rstd [T] are kept for backward. */
 void llmc_op_residual_norm(struct llmc_ops *ops, const struct llmc_matrix *product, const float *bias,
                            const struct llmc_dropout *dropout, const struct llmc_matrix *residual,
                            const struct llmc_norm *norm, const struct llmc_matrix *normalised, float *rstd,
@@ -116,7 +116,7 @@ struct llmc_embeddings {
     float integer_limit;
 };
 
-/* y = dropout(norm(words[ids] + positions[place in the sequence] + types[types])) */
+/* y = dropout(norm(words[ids] + positions[place in the sequence] + types[types])); normalised and rstd as above. */
 void llmc_op_embed(struct llmc_ops *ops, const struct llmc_embeddings *tables, const int32_t *ids,
                    const uint8_t *types, const struct llmc_sequences *sequences, const struct llmc_norm *norm,
                    const struct llmc_dropout *dropout, const struct llmc_matrix *normalised, float *rstd,

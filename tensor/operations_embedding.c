@@ -32,7 +32,8 @@ void llmc_op_embed(struct llmc_ops *ops, const struct llmc_embeddings *tables, c
                         w.row[1], w.row[0], n);
                 k->add(w.row[0], tables->types + (size_t)types[t] * n, n);
                 rstd[t] = k->norm(w.row[0], norm->weight, norm->bias, norm->epsilon, w.row[1], n);
-                k->narrow(w.row[0], normalised->number, llmc_matrix_row(normalised, t), n);
+                if (normalised)
+                    k->narrow(w.row[0], normalised->number, llmc_matrix_row(normalised, t), n);
                 if (dropout->threshold)
                     k->dropout(w.row[1], dropout->key, (uint32_t)t * (uint32_t)n, dropout->threshold,
                                dropout->scale, n);
@@ -54,9 +55,8 @@ void llmc_op_embed_backward(struct llmc_ops *ops, const struct llmc_matrix *dy_p
     {
         struct worker w = llmc_worker(ops, dsum->rows, dsum->cols);
         for (int64_t t = w.begin; t < w.end; t++) {
-            k->widen(llmc_matrix_row(dy_product, t), dy_product->number, w.row[0], n);
-            k->widen(llmc_matrix_row(dy_residual, t), dy_residual->number, w.row[1], n);
-            k->add(w.row[0], w.row[1], n);
+            k->sum(llmc_matrix_row(dy_product, t), dy_product->number, llmc_matrix_row(dy_residual, t),
+                   dy_residual->number, w.row[0], n);
             if (dropout->threshold)
                 k->dropout(w.row[0], dropout->key, (uint32_t)t * (uint32_t)n, dropout->threshold, dropout->scale, n);
             k->widen(llmc_matrix_row(normalised, t), normalised->number, w.row[1], n);
@@ -80,8 +80,7 @@ void llmc_op_sum_groups(struct llmc_ops *ops, const struct llmc_matrix *x, const
             float *sum = out + (size_t)g * n;
             k->widen(llmc_matrix_row(x, order[starts[g]]), x->number, sum, n);
             for (int32_t i = starts[g] + 1; i < starts[g + 1]; i++) {
-                k->widen(llmc_matrix_row(x, order[i]), x->number, w.row[0], n);
-                k->add(sum, w.row[0], n);
+                k->sum(sum, LLMC_F32, llmc_matrix_row(x, order[i]), x->number, sum, n);
             }
         }
     }

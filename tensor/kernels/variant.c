@@ -29,6 +29,7 @@ const struct llmc_kernels JOIN(llmc_kernels_, LLMC_VARIANT) = {
     .narrow = narrow,
     .split = split,
     .add = add,
+    .sum = sum,
     .sum_squares = sum_squares,
     .activation = activation,
     .activation_backward = activation_backward,

@@ -308,6 +308,54 @@ static void check_dropout(const struct llmc_kernels *k, size_t n)
     block_close(&block, x);
 }
 
+/* Sums of all pairs of number formats, in place too, are those of the widened numbers. */
+static void check_sum(const struct llmc_kernels *k, size_t n)
+{
+    static const enum llmc_number formats[] = {LLMC_F32, LLMC_F16, LLMC_BF16};
+    float wide[2][1023], expected;
+    uint16_t half[2][1023];
+    for (int left = 0; left < 3; left++) {
+        for (int right = 0; right < 3; right++) {
+            const enum llmc_number number[2] = {formats[left], formats[right]};
+            struct block block;
+            float *out = block_open(&block, n, sizeof *out);
+            for (int side = 0; side < 2; side++) {
+                fill(wide[side], n, 40 + (uint32_t)side, 3);
+                k->narrow(wide[side], number[side] == LLMC_F32 ? LLMC_F16 : number[side], half[side], n);
+                if (number[side] != LLMC_F32)
+                    k->widen(half[side], number[side], wide[side], n);
+            }
+            const void *x = number[0] == LLMC_F32 ? (const void *)wide[0] : half[0];
+            const void *y = number[1] == LLMC_F32 ? (const void *)wide[1] : half[1];
+            if (number[0] == LLMC_F32) {
+                memcpy(out, wide[0], n * sizeof *out);
+                x = out;
+            }
+            k->sum(x, number[0], y, number[1], out, n);
+            for (size_t i = 0; i < n; i++) {
+                expected = wide[0][i] + wide[1][i];
+                assert_true(out[i] == expected);
+            }
+            block_close(&block, out);
+        }
+    }
+}
+
+static void check_mask(const struct llmc_kernels *k, size_t n)
+{
+    struct block block;
+    float *x = block_open(&block, n, sizeof *x), kept[1023];
+    uint8_t mask[1023];
+    fill(x, n, 42, 1);
+    memcpy(kept, x, n * sizeof *x);
+    for (size_t i = 0; i < n; i++)
+        mask[i] = i % 3 != 0;
+    k->mask(x, mask, n);
+    for (size_t i = 0; i < n; i++)
+        assert_true(x[i] == (mask[i] ? kept[i] : 0));
+    block_close(&block, x);
+}
+
 static void check_adamw(const struct llmc_kernels *k, size_t n)
 {
     struct llmc_adamw s = {1e-2f, 0.9f, 0.999f, 1e-8f, 0.1f, 0.271f, 0.002997f, 0.5f};
@@ -461,6 +509,8 @@ KERNEL_TEST(activation)
 KERNEL_TEST(norm)
 KERNEL_TEST(dropout)
 KERNEL_TEST(adamw)
+KERNEL_TEST(sum)
+KERNEL_TEST(mask)
 KERNEL_TEST(ranges)
 KERNEL_TEST(fake_weight)
 KERNEL_TEST(fake_input)
@@ -497,7 +547,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_add),         cmocka_unit_test(test_sum_squares), cmocka_unit_test(test_conversions),
         cmocka_unit_test(test_all_halves), cmocka_unit_test(test_split),  cmocka_unit_test(test_activation),  cmocka_unit_test(test_norm),
-        cmocka_unit_test(test_dropout),     cmocka_unit_test(test_adamw),       cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_dropout),     cmocka_unit_test(test_adamw), cmocka_unit_test(test_sum), cmocka_unit_test(test_mask),       cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_fake_weight), cmocka_unit_test(test_fake_input),  cmocka_unit_test(test_disabled_features),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

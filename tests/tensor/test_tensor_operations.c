@@ -77,7 +77,7 @@ static void run_all(int threads, enum llmc_number number, int32_t tokens, struct
     r->count = 0;
     llmc_op_bias(&ops, &wide, bias, &before);
     record(r, &before);
-    llmc_op_bias(&ops, &wide, NULL, &before);
+    llmc_op_bias_activation(&ops, &wide, bias, LLMC_GELU, NULL, &before);
     record(r, &before);
     llmc_op_bias_activation(&ops, &wide, bias, LLMC_GELU, &before, &after);
     record(r, &before), record(r, &after);
