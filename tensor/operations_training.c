@@ -93,8 +93,9 @@ void llmc_op_cast_weight(struct llmc_ops *ops, const float *weight, int64_t rows
     }
 }
 
-/* Rows that a thread updates at a time: they stay in its cache until their copy is made. */
-enum { UPDATE_ROWS = 32 };
+/* Rows that a thread updates at a time: they stay in its first cache until their copy is made (32 rows took a quarter
+ * longer). */
+enum { UPDATE_ROWS = 4 };
 
 static int64_t update_blocks(const struct llmc_update *update)
 {

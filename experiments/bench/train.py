@@ -8,20 +8,18 @@ else of the default movie data.
 import argparse
 import json
 import os
-import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
+import command
 import comparisons
 import rounds
 import scaling
 import summary
 import tables
 from progress import Progress
-from worker import WorkerFailed
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 QUICK_SECONDS = 540  # where --quick begins to save rounds, so that it ends within 10 minutes
@@ -108,27 +106,15 @@ def measure(args, folder):
     return result
 
 
-def interrupt(number, frame):
-    raise KeyboardInterrupt(number)
-
-
 def main():
     args = parse()
-    signal.signal(signal.SIGTERM, interrupt)
-    signal.signal(signal.SIGHUP, interrupt)
-    try:
-        with tempfile.TemporaryDirectory(prefix="llmc-bench-") as folder:
-            result = measure(args, Path(folder))
-    except KeyboardInterrupt as interruption:
-        print("\nstopped", file=sys.stderr)
-        return 128 + (interruption.args[0] if interruption.args else signal.SIGINT)
-    except (OSError, ValueError, WorkerFailed) as error:
-        print(f"\n{error}", file=sys.stderr)
-        return 1
-    print(tables.report(result, comparisons.RATIOS))
-    if args.json:
-        print(json.dumps(result))
-    return 0
+
+    def work(folder):
+        result = measure(args, folder)
+        print(tables.report(result, comparisons.RATIOS))
+        if args.json:
+            print(json.dumps(result))
+    return command.run(work)
 
 
 if __name__ == "__main__":
