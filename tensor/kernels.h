@@ -28,22 +28,33 @@ struct llmc_adamw {
     float gradient_scale;           /* factor on g: unscaling and clipping */
 };
 
+/* Rows of numbers that lie `stride` numbers apart, as the columns of one head do in a matrix of all heads. */
+struct llmc_head_rows {
+    void *data;
+    enum llmc_number number; /* LLMC_F32, LLMC_F16, LLMC_BF16 */
+    size_t stride;
+};
+
 /* One head of one sequence. */
 struct llmc_attention_head {
-    int32_t length, size;
-    const float *q, *k, *v; /* [length, size], dense */
-    float scale;            /* 1 / sqrt(size) */
+    int32_t length, size;          /* at least 1 */
+    struct llmc_head_rows q, k, v; /* [length, size]; only read */
+    float scale;                   /* 1 / sqrt(size) */
     uint32_t dropout_key;
     uint32_t dropout_threshold; /* an element is dropped where its random number is below; 0: no dropout */
     float dropout_scale;        /* 1 / (1 - p) */
-    float *work; /* llmc_attention_work() floats */
+    float *work;                /* llmc_attention_work() floats */
 };
 
-/* Floats of `work` for a head of this length and size. */
+/* Queries that meet all keys at a time. */
+enum { LLMC_ATTENTION_QUERIES = 32 };
+
+/* Floats of `work` for a head of this length and size: backward takes keys, values and their gradients, five
+ * matrices of the queries at a time, and two of their scores. */
 static inline size_t llmc_attention_work(int32_t length, int32_t size)
 {
-    size_t padded = ((size_t)length + 15) / 16 * 16;
-    return 2 * (size_t)size * padded + 4 * padded + 64;
+    size_t keys = (size_t)length, padded = ((size_t)size + 15) / 16 * 16, queries = LLMC_ATTENTION_QUERIES;
+    return 4 * keys * padded + 5 * queries * padded + 2 * queries * keys + 16;
 }
 
 struct llmc_kernels {
@@ -75,12 +86,14 @@ struct llmc_kernels {
     /* x = 0 where llmc_random_u32(key, first + i) < threshold, else x * scale (Srivastava et al., 2014). */
     void (*dropout)(float *x, uint32_t key, uint32_t first, uint32_t threshold, float scale, size_t n);
 
-    /* softmax(q k^T * scale) v for each query: out [length, size] dense, lse [length] = log of the sum of
-     * exponents, kept for backward as in FlashAttention (Dao et al., 2022). */
-    void (*attention)(const struct llmc_attention_head *head, float *out, float *lse);
-    /* dq, dk, dv [length, size] dense are overwritten; out, lse from forward, dout its gradient. */
-    void (*attention_backward)(const struct llmc_attention_head *head, const float *out, const float *lse,
-                               const float *dout, float *dq, float *dk, float *dv);
+    /* out [length, size] = softmax(q k^T * scale) v for each query; lse [length] = log of the sum of exponents,
+     * kept for backward as in FlashAttention (Dao et al., 2022). Probability (i, j) is dropped by random number
+     * i * length + j of stream dropout_key, in every version. */
+    void (*attention)(const struct llmc_attention_head *head, const struct llmc_head_rows *out, float *lse);
+    /* dq, dk, dv [length, size] are overwritten; lse from forward, dout the gradient of its out. */
+    void (*attention_backward)(const struct llmc_attention_head *head, const float *lse,
+                               const struct llmc_head_rows *dout, const struct llmc_head_rows *dq,
+                               const struct llmc_head_rows *dk, const struct llmc_head_rows *dv);
 
     /* AdamW (Loshchilov and Hutter, 2019) with torch.optim.AdamW's arithmetic. g is not changed. */
     void (*adamw)(const struct llmc_adamw *settings, float *p, float *m, float *v, const float *g, size_t n);

@@ -1,69 +1,85 @@
 #include "base/random.h"
 #include "tensor/operations_internal.h"
 
-#include <omp.h>
 #include <math.h>
-#include <string.h>
+#include <omp.h>
+#include <stdatomic.h>
 
-/* Where one head of one sequence lies in the batch. */
-struct place {
-    int32_t first, length; /* tokens */
-    int32_t head, size;
+/* The heads of a batch: unit = sequence * heads + head. */
+struct batch {
+    struct llmc_ops *ops;
+    const struct llmc_matrix *qkv;
+    const struct llmc_sequences *sequences;
+    const struct llmc_dropout *dropout;
+    int32_t heads, size;
 };
 
-static struct place place_of(const struct llmc_sequences *sequences, int32_t heads, int64_t hidden, int64_t unit)
+/* Where one head of one sequence lies. */
+struct place {
+    int32_t first, length; /* tokens */
+    int32_t head;
+    int64_t column; /* of the head's first number in [T, H] */
+};
+
+static int32_t length_of(const struct batch *batch, int64_t unit)
+{
+    const int32_t *offsets = batch->sequences->offsets + unit / batch->heads;
+    return offsets[1] - offsets[0];
+}
+
+static struct place place_of(const struct batch *batch, int64_t unit)
 {
     struct place place;
-    int32_t sequence = (int32_t)(unit / heads);
-    place.head = (int32_t)(unit % heads);
-    place.first = sequences->offsets[sequence];
-    place.length = sequences->offsets[sequence + 1] - place.first;
-    place.size = (int32_t)(hidden / heads);
+    place.head = (int32_t)(unit % batch->heads);
+    place.first = batch->sequences->offsets[unit / batch->heads];
+    place.length = length_of(batch, unit);
+    place.column = (int64_t)place.head * batch->size;
     return place;
 }
 
-/* `part` is the column block of `size` numbers where the head lies; dense is [length, size]. */
-static void gather(const struct llmc_kernels *k, const struct llmc_matrix *matrix, const struct place *place,
-                   int64_t column, float *dense)
+/* Takes the next units [*begin, *end) that nobody has taken, false when there are none: heads of one sequence,
+ * as many as make the taking cheap beside the work, one where sequences are long and the last threads would
+ * wait for each other. */
+static bool take_units(const struct batch *batch, _Atomic int64_t *next, int64_t *begin, int64_t *end)
 {
-    size_t nbytes = llmc_number_nbytes(matrix->number);
-    for (int32_t i = 0; i < place->length; i++)
-        k->widen((char *)llmc_matrix_row(matrix, place->first + i) + (size_t)column * nbytes, matrix->number,
-                 dense + (size_t)i * (size_t)place->size, (size_t)place->size);
+    enum { TOKENS_AT_ONCE = 64 };
+    int64_t units = (int64_t)batch->sequences->count * batch->heads, taken = atomic_load(next);
+    do {
+        if (taken >= units)
+            return false;
+        int64_t count = TOKENS_AT_ONCE / length_of(batch, taken), left = batch->heads - taken % batch->heads;
+        count = count < 1 ? 1 : count;
+        *begin = taken;
+        *end = taken + (count < left ? count : left);
+    } while (!atomic_compare_exchange_weak(next, &taken, *end));
+    return true;
 }
 
-static void scatter(const struct llmc_kernels *k, const float *dense, const struct place *place, int64_t column,
-                    const struct llmc_matrix *matrix)
+/* The columns of one head in the tokens of one sequence. */
+static struct llmc_head_rows rows_at(const struct llmc_matrix *matrix, const struct place *place, int64_t column)
 {
-    size_t nbytes = llmc_number_nbytes(matrix->number);
-    for (int32_t i = 0; i < place->length; i++)
-        k->narrow(dense + (size_t)i * (size_t)place->size, matrix->number,
-                  (char *)llmc_matrix_row(matrix, place->first + i) + (size_t)column * nbytes, (size_t)place->size);
+    struct llmc_head_rows rows;
+    rows.number = matrix->number;
+    rows.stride = (size_t)matrix->cols;
+    size_t first = (size_t)(place->first * matrix->cols + column);
+    rows.data = (char *)matrix->data + first * llmc_number_nbytes(matrix->number);
+    return rows;
 }
 
-/* Fills `head` from qkv with this thread's scratch; parts[0..7] are [length, size] each. */
-static struct llmc_attention_head prepare(struct llmc_ops *ops, const struct llmc_matrix *qkv,
-                                          const struct llmc_dropout *dropout, const struct place *place, int64_t unit,
-                                          float *parts[ATTENTION_PARTS])
+static struct llmc_attention_head head_at(const struct batch *batch, const struct place *place, int64_t unit)
 {
-    float *scratch = ops->scratch + (size_t)omp_get_thread_num() * ops->scratch_width;
-    size_t part = ((size_t)place->length * (size_t)place->size + 15) / 16 * 16;
-    int64_t hidden = qkv->cols / 3, column = (int64_t)place->head * place->size;
-    for (int i = 0; i < ATTENTION_PARTS; i++)
-        parts[i] = scratch + (size_t)i * part;
-    for (int i = 0; i < 3; i++)
-        gather(ops->kernels, qkv, place, i * hidden + column, parts[i]);
+    int64_t hidden = (int64_t)batch->heads * batch->size;
     struct llmc_attention_head head = {
         .length = place->length,
-        .size = place->size,
-        .q = parts[0],
-        .k = parts[1],
-        .v = parts[2],
-        .scale = 1.0f / sqrtf((float)place->size),
-        .dropout_key = llmc_random_u32(dropout->key, (uint32_t)unit),
-        .dropout_threshold = dropout->threshold,
-        .dropout_scale = dropout->scale,
-        .work = scratch + ATTENTION_PARTS * part,
+        .size = batch->size,
+        .q = rows_at(batch->qkv, place, place->column),
+        .k = rows_at(batch->qkv, place, hidden + place->column),
+        .v = rows_at(batch->qkv, place, 2 * hidden + place->column),
+        .scale = 1.0f / sqrtf((float)batch->size),
+        .dropout_key = llmc_random_u32(batch->dropout->key, (uint32_t)unit),
+        .dropout_threshold = batch->dropout->threshold,
+        .dropout_scale = batch->dropout->scale,
+        .work = batch->ops->scratch + (size_t)omp_get_thread_num() * batch->ops->scratch_width,
     };
     return head;
 }
@@ -72,15 +88,16 @@ void llmc_op_attention(struct llmc_ops *ops, const struct llmc_matrix *qkv, cons
                        int32_t heads, const struct llmc_dropout *dropout, const struct llmc_matrix *context,
                        float *lse)
 {
-    int64_t units = (int64_t)sequences->count * heads;
-#pragma omp parallel for schedule(dynamic, 4)
-    for (int64_t unit = 0; unit < units; unit++) {
-        float *parts[ATTENTION_PARTS];
-        struct place place = place_of(sequences, heads, context->cols, unit);
-        struct llmc_attention_head head = prepare(ops, qkv, dropout, &place, unit, parts);
-        ops->kernels->attention(&head, parts[3], lse + (int64_t)place.head * qkv->rows + place.first);
-        scatter(ops->kernels, parts[3], &place, (int64_t)place.head * place.size, context);
-    }
+    const struct batch batch = {ops, qkv, sequences, dropout, heads, (int32_t)(qkv->cols / 3 / heads)};
+    _Atomic int64_t next = 0;
+#pragma omp parallel
+    for (int64_t unit, end; take_units(&batch, &next, &unit, &end);)
+        for (; unit < end; unit++) {
+            struct place place = place_of(&batch, unit);
+            struct llmc_attention_head head = head_at(&batch, &place, unit);
+            struct llmc_head_rows out = rows_at(context, &place, place.column);
+            ops->kernels->attention(&head, &out, lse + (int64_t)place.head * qkv->rows + place.first);
+        }
 }
 
 void llmc_op_attention_backward(struct llmc_ops *ops, const struct llmc_matrix *qkv,
@@ -89,18 +106,20 @@ void llmc_op_attention_backward(struct llmc_ops *ops, const struct llmc_matrix *
                                 const float *lse, const struct llmc_matrix *dcontext,
                                 const struct llmc_matrix *dqkv)
 {
-    int64_t units = (int64_t)sequences->count * heads;
-#pragma omp parallel for schedule(dynamic, 4)
-    for (int64_t unit = 0; unit < units; unit++) {
-        float *parts[ATTENTION_PARTS];
-        struct place place = place_of(sequences, heads, context->cols, unit);
-        struct llmc_attention_head head = prepare(ops, qkv, dropout, &place, unit, parts);
-        int64_t column = (int64_t)place.head * place.size;
-        gather(ops->kernels, context, &place, column, parts[3]);
-        gather(ops->kernels, dcontext, &place, column, parts[4]);
-        ops->kernels->attention_backward(&head, parts[3], lse + (int64_t)place.head * qkv->rows + place.first,
-                                         parts[4], parts[5], parts[6], parts[7]);
-        for (int i = 0; i < 3; i++)
-            scatter(ops->kernels, parts[5 + i], &place, i * context->cols + column, dqkv);
-    }
+    const struct batch batch = {ops, qkv, sequences, dropout, heads, (int32_t)(qkv->cols / 3 / heads)};
+    int64_t hidden = qkv->cols / 3;
+    _Atomic int64_t next = 0;
+    (void)context; /* its product with dcontext is the sum of p dp, which the kernel has at hand unrounded */
+#pragma omp parallel
+    for (int64_t unit, end; take_units(&batch, &next, &unit, &end);)
+        for (; unit < end; unit++) {
+            struct place place = place_of(&batch, unit);
+            struct llmc_attention_head head = head_at(&batch, &place, unit);
+            struct llmc_head_rows dout = rows_at(dcontext, &place, place.column);
+            struct llmc_head_rows dq = rows_at(dqkv, &place, place.column);
+            struct llmc_head_rows dk = rows_at(dqkv, &place, hidden + place.column);
+            struct llmc_head_rows dv = rows_at(dqkv, &place, 2 * hidden + place.column);
+            ops->kernels->attention_backward(&head, lse + (int64_t)place.head * qkv->rows + place.first, &dout, &dq,
+                                             &dk, &dv);
+        }
 }

@@ -1,125 +1,163 @@
 /*
  * Attention of one head over one sequence. Included by variant.c only.
  *
- * Scores of a query against all keys are computed BLOCK keys at a time from the
- * transposed keys, so that the compiler keeps a block in registers.
+ * LLMC_ATTENTION_QUERIES queries at a time meet all keys. Their scores are kept transposed, a row for
+ * each key and a query in each lane, so that the softmax of a query never crosses lanes. All five
+ * products then read one matrix by vectors and the other by single numbers, and only queries and
+ * output gradients have to be transposed.
+ *
+ * Letters: L length, D head size, Q the queries of a strip.
  */
-#define BLOCK 16
+#include "tensor/kernels/attention_vector.h"
 
-/* t [size, padded] = the transpose of x [length, size], zeros behind `length`. */
-static void transpose(const float *x, int32_t length, int32_t size, size_t padded, float *t)
+#include "tensor/kernels/attention_product.h"
+
+enum { QUERIES = LLMC_ATTENTION_QUERIES };
+
+/* The start of `work` at a cache line, so that vectors do not straddle two. */
+static float *aligned_work(const struct llmc_attention_head *head)
 {
-    for (int32_t d = 0; d < size; d++) {
-        for (int32_t j = 0; j < length; j++)
-            t[(size_t)d * padded + (size_t)j] = x[(size_t)j * (size_t)size + (size_t)d];
-        for (size_t j = (size_t)length; j < padded; j++)
-            t[(size_t)d * padded + j] = 0;
+    return (float *)(((uintptr_t)head->work + 63) / 64 * 64);
+}
+
+/* The random numbers' places of query first + lane and key 0, as vec_dropped wants them. */
+static inline vec_u32 first_spread(const struct llmc_attention_head *head, int32_t first)
+{
+    vec_u32 spread;
+    for (int i = 0; i < LANES; i++)
+        spread[i] = (uint32_t)(first + i) * (uint32_t)head->length * SPREAD;
+    return spread;
+}
+
+/* The scores p [L] of LANES queries become exponentials without their common factor, zeros where
+ * dropped; factor [LANES] is to bring it, lse [count] is the log of the sum of exponents. */
+SPECIALISED void softmax(const struct llmc_attention_head *head, bool dropout_on, int32_t first, int32_t count,
+                         float *p, float *factor, float *lse)
+{
+    int32_t length = head->length;
+    vec max = vec_load(p), other = max, sum = vec_all(0);
+    for (int32_t j = 0; j + 2 <= length; j += 2) {
+        max = vec_max(max, vec_load(p + (size_t)j * LANES));
+        other = vec_max(other, vec_load(p + (size_t)(j + 1) * LANES));
+    }
+    max = vec_max(vec_max(max, other), vec_load(p + (size_t)(length - 1) * LANES));
+    vec_u32 spread = first_spread(head, first);
+    for (int32_t j = 0; j < length; j++) {
+        vec e = vec_exp(vec_load(p + (size_t)j * LANES) - max);
+        sum += e;
+        if (dropout_on) {
+            e = (vec)((vec_u32)e & ~vec_dropped(head->dropout_key, spread, head->dropout_threshold));
+            spread += SPREAD;
+        }
+        vec_store(e, p + (size_t)j * LANES);
+    }
+    vec_store((dropout_on ? head->dropout_scale : 1.0f) / sum, factor);
+    vec_store_first(max + vec_log(sum), lse, count);
+}
+
+static void attention(const struct llmc_attention_head *head, const struct llmc_head_rows *out, float *lse)
+{
+    const int32_t length = head->length, size = head->size;
+    float *work = aligned_work(head);
+    const struct blocked k = blocked_take(&work, length, size), v = blocked_take(&work, length, size);
+    const struct blocked q = blocked_take(&work, QUERIES, size);
+    const struct blocked qt = blocked_take(&work, blocks_of(size) * LANES, QUERIES);
+    const struct blocked p = blocked_take(&work, length, QUERIES), o = blocked_take(&work, QUERIES, size);
+    gather(&head->k, 0, length, size, 1.0f, &k);
+    gather(&head->v, 0, length, size, 1.0f, &v);
+    for (int32_t first = 0; first < length; first += QUERIES) {
+        float factors[QUERIES];
+        int32_t count = length - first < QUERIES ? length - first : QUERIES;
+        gather(&head->q, first, count, size, head->scale, &q);
+        transpose(&q, count, size, &qt);
+        product(&(struct product){.a = k, .b = qt, .c = p, .m = length, .n = count, .k = size});
+        for (int32_t i = 0; i < count; i += LANES) {
+            float *scores = p.data + (size_t)(i / LANES) * p.step;
+            if (head->dropout_threshold)
+                softmax(head, true, first + i, count - i, scores, factors + i, lse + first + i);
+            else
+                softmax(head, false, first + i, count - i, scores, factors + i, lse + first + i);
+        }
+        product(&(struct product){.a = p, .b = v, .c = o, .m = count, .n = size, .k = length, .transposed = true});
+        scatter(&o, factors, out, first, count, size);
     }
 }
 
-/* out [padded] = row [size] . t [size, padded] * scale */
-static void row_times(const float *row, const float *t, int32_t size, size_t padded, float scale, float *out)
+/* From the scores p [L] and the gradients dp [L] of the probabilities behind dropout, of LANES queries:
+ * p becomes the probabilities behind dropout, dp the gradients of the scores, p (dp - sum of p dp). */
+SPECIALISED void softmax_backward(const struct llmc_attention_head *head, bool dropout_on, int32_t first, int32_t count,
+                                  const float *lse, float *p, float *dp)
 {
-    for (size_t first = 0; first < padded; first += BLOCK) {
-        float sums[BLOCK] = {0};
-        const float *column = t + first;
-        for (int32_t d = 0; d < size; d++, column += padded) {
-            float factor = row[d];
-#pragma omp simd
-            for (int j = 0; j < BLOCK; j++)
-                sums[j] += factor * column[j];
+    const vec_u32 sign = (vec_u32)vec_all(-0.0f);
+    const size_t end = (size_t)head->length * LANES;
+    vec log_sum = vec_load_first(lse, count), inner = vec_all(0), total = vec_all(0);
+    vec_u32 spread = first_spread(head, first);
+    for (size_t j = 0; j < end; j += LANES) {
+        vec e = vec_exp(vec_load(p + j) - log_sum), kept = e;
+        total += e;
+        if (dropout_on) {
+            /* The sign remembers what was dropped until the sum is known. */
+            e = (vec)((vec_u32)e | (vec_dropped(head->dropout_key, spread, head->dropout_threshold) & sign));
+            kept = vec_max(vec_all(0), e);
+            spread += SPREAD;
         }
-#pragma omp simd
-        for (int j = 0; j < BLOCK; j++)
-            out[first + (size_t)j] = sums[j] * scale;
+        inner += kept * vec_load(dp + j);
+        vec_store(e, p + j);
+    }
+    /* Large scores leave few bits behind the point of lse, so that the probabilities miss 1 by a common factor:
+     * the gradients of one query must add up to zero all the same. */
+    inner /= total;
+    for (size_t j = 0; j < end; j += LANES) {
+        vec e = vec_load(p + j), d = vec_load(dp + j);
+        if (dropout_on) {
+            vec kept = vec_max(vec_all(0), e);
+            vec_store(kept, p + j);
+            vec_store(kept * d - (vec)((vec_u32)e & ~sign) * inner, dp + j);
+        } else {
+            vec_store(e * (d - inner), dp + j);
+        }
     }
 }
 
-/* y += factor * x */
-static inline void axpy(float factor, const float *x, float *y, int32_t n)
+static void attention_backward(const struct llmc_attention_head *head, const float *lse,
+                               const struct llmc_head_rows *dout, const struct llmc_head_rows *dq_out,
+                               const struct llmc_head_rows *dk_out, const struct llmc_head_rows *dv_out)
 {
-#pragma omp simd
-    for (int32_t i = 0; i < n; i++)
-        y[i] += factor * x[i];
-}
-
-static size_t pad(int32_t length)
-{
-    return ((size_t)length + BLOCK - 1) / BLOCK * BLOCK;
-}
-
-static void attention(const struct llmc_attention_head *head, float *out, float *lse)
-{
-    int32_t length = head->length, size = head->size;
-    size_t padded = pad(length);
-    float *keys = head->work;
-    float *p = keys + (size_t)size * padded;
-    transpose(head->k, length, size, padded, keys);
-    for (int32_t i = 0; i < length; i++) {
-        row_times(head->q + (size_t)i * (size_t)size, keys, size, padded, head->scale, p);
-        float max = p[0], sum = 0;
-#pragma omp simd reduction(max : max)
-        for (int32_t j = 0; j < length; j++)
-            max = p[j] > max ? p[j] : max;
-#pragma omp simd reduction(+ : sum)
-        for (int32_t j = 0; j < length; j++) {
-            p[j] = exp_fast(p[j] - max);
-            sum += p[j];
+    const int32_t length = head->length, size = head->size;
+    float *work = aligned_work(head), scales[QUERIES];
+    const struct blocked k = blocked_take(&work, length, size), v = blocked_take(&work, length, size);
+    const struct blocked dk = blocked_take(&work, length, size), dv = blocked_take(&work, length, size);
+    const struct blocked q = blocked_take(&work, QUERIES, size), d = blocked_take(&work, QUERIES, size);
+    const struct blocked qt = blocked_take(&work, blocks_of(size) * LANES, QUERIES);
+    const struct blocked dt = blocked_take(&work, blocks_of(size) * LANES, QUERIES);
+    const struct blocked p = blocked_take(&work, length, QUERIES), dp = blocked_take(&work, length, QUERIES);
+    const struct blocked dq = blocked_take(&work, QUERIES, size);
+    for (int i = 0; i < QUERIES; i++)
+        scales[i] = head->scale;
+    gather(&head->k, 0, length, size, 1.0f, &k);
+    gather(&head->v, 0, length, size, 1.0f, &v);
+    for (int32_t first = 0; first < length; first += QUERIES) {
+        int32_t count = length - first < QUERIES ? length - first : QUERIES;
+        gather(&head->q, first, count, size, head->scale, &q);
+        gather(dout, first, count, size, head->dropout_threshold ? head->dropout_scale : 1.0f, &d);
+        transpose(&q, count, size, &qt);
+        transpose(&d, count, size, &dt);
+        product(&(struct product){.a = k, .b = qt, .c = p, .m = length, .n = count, .k = size});
+        product(&(struct product){.a = v, .b = dt, .c = dp, .m = length, .n = count, .k = size});
+        for (int32_t i = 0; i < count; i += LANES) {
+            float *scores = p.data + (size_t)(i / LANES) * p.step;
+            float *gradients = dp.data + (size_t)(i / LANES) * dp.step;
+            if (head->dropout_threshold)
+                softmax_backward(head, true, first + i, count - i, lse + first + i, scores, gradients);
+            else
+                softmax_backward(head, false, first + i, count - i, lse + first + i, scores, gradients);
         }
-        lse[i] = max + logf(sum);
-        float inverse = 1.0f / sum;
-#pragma omp simd
-        for (int32_t j = 0; j < length; j++)
-            p[j] *= inverse;
-        if (head->dropout_threshold)
-            dropout(p, head->dropout_key, (uint32_t)i * (uint32_t)length, head->dropout_threshold,
-                    head->dropout_scale, (size_t)length);
-        float *row = out + (size_t)i * (size_t)size;
-        memset(row, 0, (size_t)size * sizeof *row);
-        for (int32_t j = 0; j < length; j++)
-            axpy(p[j], head->v + (size_t)j * (size_t)size, row, size);
+        bool add = first > 0;
+        product(&(struct product){.a = p, .b = d, .c = dv, .m = length, .n = size, .k = count, .add = add});
+        product(&(struct product){.a = dp, .b = q, .c = dk, .m = length, .n = size, .k = count, .add = add});
+        product(&(struct product){.a = dp, .b = k, .c = dq, .m = count, .n = size, .k = length, .transposed = true});
+        scatter(&dq, scales, dq_out, first, count, size);
     }
-}
-
-static void attention_backward(const struct llmc_attention_head *head, const float *out, const float *lse,
-                               const float *dout, float *dq, float *dk, float *dv)
-{
-    int32_t length = head->length, size = head->size;
-    size_t padded = pad(length), count = (size_t)length * (size_t)size;
-    float *keys = head->work, *values = keys + (size_t)size * padded;
-    float *p = values + (size_t)size * padded, *dp = p + padded, *mask = dp + padded;
-    transpose(head->k, length, size, padded, keys);
-    transpose(head->v, length, size, padded, values);
-    memset(dq, 0, count * sizeof *dq);
-    memset(dk, 0, count * sizeof *dk);
-    memset(dv, 0, count * sizeof *dv);
-    for (int32_t i = 0; i < length; i++) {
-        const float *q = head->q + (size_t)i * (size_t)size, *d = dout + (size_t)i * (size_t)size;
-        const float *o = out + (size_t)i * (size_t)size;
-        row_times(q, keys, size, padded, head->scale, p);
-        row_times(d, values, size, padded, 1.0f, dp);
-        float inner = 0; /* sum over j of p dp, which equals out . dout, with dropout too */
-#pragma omp simd reduction(+ : inner)
-        for (int32_t c = 0; c < size; c++)
-            inner += d[c] * o[c];
-#pragma omp simd
-        for (int32_t j = 0; j < length; j++) {
-            p[j] = exp_fast(p[j] - lse[i]);
-            mask[j] = 1.0f;
-        }
-        if (head->dropout_threshold)
-            dropout(mask, head->dropout_key, (uint32_t)i * (uint32_t)length, head->dropout_threshold,
-                    head->dropout_scale, (size_t)length);
-#pragma omp simd
-        for (int32_t j = 0; j < length; j++) {
-            dp[j] = p[j] * (mask[j] * dp[j] - inner) * head->scale; /* now the gradient of the score */
-            p[j] *= mask[j];
-        }
-        for (int32_t j = 0; j < length; j++) {
-            size_t row = (size_t)j * (size_t)size;
-            axpy(dp[j], head->k + row, dq + (size_t)i * (size_t)size, size);
-            axpy(dp[j], q, dk + row, size);
-            axpy(p[j], d, dv + row, size);
-        }
-    }
+    scatter(&dk, NULL, dk_out, 0, length, size);
+    scatter(&dv, NULL, dv_out, 0, length, size);
 }
