@@ -112,8 +112,7 @@ static llmc_status layer_backward(struct llmc_bert *model, struct llmc_ops *ops,
                              &product));
     dropout = llmc_pass_dropout(pass, layer, LLMC_DROPOUT_ATTENTION);
     double start = llmc_clock();
-    llmc_op_attention_backward(ops, &act->qkv, &sequences, a->heads, &dropout, &act->context, act->lse, &product,
-                               &dqkv);
+    llmc_op_attention_backward(ops, &act->qkv, &sequences, a->heads, &dropout, act->lse, &product, &dqkv);
     ops->attention_seconds += llmc_clock() - start;
     llmc_op_sum_rows(ops, &dqkv, GRADIENT(LLMC_QUERY_BIAS));
     LLMC_TRY(linear_backward(model, ops, site + LLMC_SITE_QKV, x, &common->fake, &w.qkv, &dqkv, gradients,

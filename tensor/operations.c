@@ -35,7 +35,7 @@ llmc_status llmc_ops_reserve(struct llmc_ops *ops, int64_t width, int32_t length
 {
     llmc_status status = LLMC_OK;
     size_t rows = SCRATCH_ROWS * pad64((size_t)width);
-    size_t heads = ATTENTION_PARTS * pad64((size_t)length * (size_t)head) + pad64(llmc_attention_work(length, head));
+    size_t heads = pad64(llmc_attention_work(length, head));
     size_t scratch = rows > heads ? rows : heads;
     size_t partial = PARTIAL_ROWS * pad64((size_t)width);
     if (scratch > ops->scratch_width) {

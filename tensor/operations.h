@@ -102,12 +102,11 @@ void llmc_op_attention(struct llmc_ops *ops, const struct llmc_matrix *qkv, cons
                        int32_t heads, const struct llmc_dropout *dropout, const struct llmc_matrix *context,
                        float *lse);
 
-/* dqkv is overwritten; dcontext [T, H] is a product; context is not read. */
+/* dqkv is overwritten; dcontext [T, H] is a product. */
 void llmc_op_attention_backward(struct llmc_ops *ops, const struct llmc_matrix *qkv,
                                 const struct llmc_sequences *sequences, int32_t heads,
-                                const struct llmc_dropout *dropout, const struct llmc_matrix *context,
-                                const float *lse, const struct llmc_matrix *dcontext,
-                                const struct llmc_matrix *dqkv);
+                                const struct llmc_dropout *dropout, const float *lse,
+                                const struct llmc_matrix *dcontext, const struct llmc_matrix *dqkv);
 
 /* Embedding tables, FP32: words [V, H], positions [P, H], types [Y, H]. integer_limit > 0: rows of words
  * and positions are fake-quantised to integers in [-integer_limit, integer_limit], one scale a row. */

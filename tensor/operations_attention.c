@@ -102,14 +102,12 @@ void llmc_op_attention(struct llmc_ops *ops, const struct llmc_matrix *qkv, cons
 
 void llmc_op_attention_backward(struct llmc_ops *ops, const struct llmc_matrix *qkv,
                                 const struct llmc_sequences *sequences, int32_t heads,
-                                const struct llmc_dropout *dropout, const struct llmc_matrix *context,
-                                const float *lse, const struct llmc_matrix *dcontext,
-                                const struct llmc_matrix *dqkv)
+                                const struct llmc_dropout *dropout, const float *lse,
+                                const struct llmc_matrix *dcontext, const struct llmc_matrix *dqkv)
 {
     const struct batch batch = {ops, qkv, sequences, dropout, heads, (int32_t)(qkv->cols / 3 / heads)};
     int64_t hidden = qkv->cols / 3;
     _Atomic int64_t next = 0;
-    (void)context; /* its product with dcontext is the sum of p dp, which the kernel has at hand unrounded */
 #pragma omp parallel
     for (int64_t unit, end; take_units(&batch, &next, &unit, &end);)
         for (; unit < end; unit++) {

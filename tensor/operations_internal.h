@@ -4,7 +4,7 @@
 
 #include "tensor/operations.h"
 
-enum { SCRATCH_ROWS = 4, PARTIAL_ROWS = 3, ATTENTION_PARTS = 8 };
+enum { SCRATCH_ROWS = 4, PARTIAL_ROWS = 3 };
 
 /* One thread's share inside a parallel region: rows [begin, end), scratch rows of `width` numbers, and
  * partial sums of `width` numbers (llmc_clear_partials before, llmc_add_partials after the region). */

@@ -90,7 +90,7 @@ static void run_all(int threads, enum llmc_number number, int32_t tokens, struct
     record(r, &dsum), record(r, &dbranch);
     llmc_op_attention(&ops, &qkv, &sequences, HEADS, &dropout, &context, lse);
     record(r, &context), record_floats(r, lse, (int64_t)HEADS * tokens);
-    llmc_op_attention_backward(&ops, &qkv, &sequences, HEADS, &dropout, &context, lse, &x, &dqkv);
+    llmc_op_attention_backward(&ops, &qkv, &sequences, HEADS, &dropout, lse, &x, &dqkv);
     record(r, &dqkv);
     llmc_op_sum_rows(&ops, &x, sums[4]);
     for (int limit = 0; limit <= 7; limit += 7) {
