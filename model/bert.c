@@ -14,7 +14,7 @@ llmc_status llmc_bert_init(struct llmc_bert *model, const struct llmc_architectu
     LLMC_TRY(llmc_parameters_init(&model->parameters, architecture));
     LLMC_TRY(llmc_alloc(&model->weights.pooler, (size_t)architecture->hidden * (size_t)architecture->hidden,
                         sizeof(float)));
-    LLMC_TRY(llmc_bert_set_number(model, number));
+    model->weights.number = number;
 exit:
     if (status != LLMC_OK)
         llmc_bert_release(model);
@@ -34,30 +34,35 @@ static int64_t layer_weight_count(const struct llmc_architecture *a)
     return 4 * (int64_t)a->hidden * a->hidden + 2 * (int64_t)a->hidden * a->ffn;
 }
 
-llmc_status llmc_bert_set_number(struct llmc_bert *model, enum llmc_number number)
+void llmc_bert_set_number(struct llmc_bert *model, enum llmc_number number)
 {
-    const struct llmc_architecture *a = &model->parameters.architecture;
-    if (model->weights.layers && model->weights.number == number)
-        return LLMC_OK;
+    if (model->weights.number == number)
+        return;
     free(model->weights.layers);
+    model->weights.layers = NULL;
     model->weights.number = number;
-    size_t nbytes = number == LLMC_BF16 ? 2 : 4; /* as both forms of an F16 operand take */
-    return llmc_alloc(&model->weights.layers, (size_t)(a->layers * layer_weight_count(a)), nbytes);
 }
 
 static struct llmc_operand operand_at(const struct llmc_bert *model, char **next, int64_t rows, int64_t cols)
 {
     struct llmc_operand operand = {*next, model->weights.form, model->weights.number, rows, cols};
-    *next += (size_t)(rows * cols) * llmc_operand_nbytes(model->weights.form);
+    *next += llmc_operand_nbytes(&operand);
     return operand;
+}
+
+static size_t layer_nbytes(const struct llmc_bert *model)
+{
+    int64_t hidden = model->parameters.architecture.hidden;
+    struct llmc_operand all = {NULL, model->weights.form, model->weights.number, hidden,
+                               layer_weight_count(&model->parameters.architecture) / hidden};
+    return llmc_operand_nbytes(&all); /* padding aside, of which packed weights have none */
 }
 
 struct llmc_layer_weights llmc_layer_weights(const struct llmc_bert *model, int32_t layer)
 {
     const struct llmc_architecture *a = &model->parameters.architecture;
     int64_t hidden = a->hidden, ffn = a->ffn;
-    size_t nbytes = llmc_operand_nbytes(model->weights.form);
-    char *next = (char *)model->weights.layers + (size_t)(layer * layer_weight_count(a)) * nbytes;
+    char *next = (char *)model->weights.layers + (size_t)layer * layer_nbytes(model);
     struct llmc_layer_weights w;
     w.qkv = operand_at(model, &next, 3 * hidden, hidden);
     w.attention_output = operand_at(model, &next, hidden, hidden);
@@ -107,7 +112,14 @@ llmc_status llmc_bert_prepare(struct llmc_bert *model, struct llmc_ops *ops)
     llmc_status status = llmc_ops_reserve(ops, a->ffn > a->hidden ? a->ffn : a->hidden, 1, 1);
     if (status != LLMC_OK)
         return status;
-    model->weights.form = llmc_gemm_operand_form(&ops->gemm, model->weights.number);
+    enum llmc_operand_form form = llmc_gemm_weight_form(&ops->gemm, model->weights.number, a->hidden, a->ffn);
+    if (!model->weights.layers || model->weights.form != form) {
+        free(model->weights.layers);
+        model->weights.form = form;
+        status = llmc_alloc(&model->weights.layers, (size_t)a->layers, layer_nbytes(model));
+        if (status != LLMC_OK)
+            return status;
+    }
     for (int32_t i = 0; i < p->count; i++) {
         struct llmc_weight_copy copy = llmc_bert_weight_copy(model, i);
         if (copy.operand.data)

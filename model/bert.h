@@ -47,7 +47,7 @@ struct llmc_range {
 struct llmc_bert_weights {
     enum llmc_number number;
     enum llmc_operand_form form; /* of `layers`, set when they are prepared */
-    void *layers;  /* [layers][4 H H + 2 H F] as operands: QKV, attention output, intermediate, output */
+    void *layers;  /* [layers][4 H H + 2 H F] as operands: QKV, attention output, intermediate, output; or NULL */
     float *pooler; /* [H, H] */
 };
 
@@ -63,7 +63,7 @@ llmc_status llmc_bert_init(struct llmc_bert *model, const struct llmc_architectu
 void llmc_bert_release(struct llmc_bert *model);
 
 /* Changes the number format of the compute copies, which must then be prepared. */
-llmc_status llmc_bert_set_number(struct llmc_bert *model, enum llmc_number number);
+void llmc_bert_set_number(struct llmc_bert *model, enum llmc_number number);
 
 /* Where the compute copy of parameter `index` lies; operand.data NULL: it has none. `form` must be set. */
 struct llmc_weight_copy llmc_bert_weight_copy(const struct llmc_bert *model, int32_t index);

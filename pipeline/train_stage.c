@@ -109,7 +109,7 @@ llmc_status llmc_train_stage_run(struct llmc_train_stage *t)
         llmc_state_release(&run->state);
         LLMC_TRY(llmc_state_load(t->part_path, number, &run->state));
     } else {
-        LLMC_TRY(llmc_bert_set_number(&run->state.model, number));
+        llmc_bert_set_number(&run->state.model, number);
         if (t->begin)
             LLMC_TRY(t->begin(t));
     }

@@ -1,9 +1,9 @@
 #include "tensor/gemm.h"
 
 #include "base/clock.h"
-#include "base/cpu.h"
 #include "base/memory.h"
 #include "tensor/kernels.h"
+#include "tensor/tiles.h"
 #include "tensor/torch_abi.h"
 
 #include <cpuid.h>
@@ -42,7 +42,7 @@ llmc_status llmc_gemm_init(struct llmc_gemm *gemm, const struct llmc_kernels *ke
     }
     aoti_torch_grad_mode_set_enabled(false);
     gemm->f32_by_mkl = is_intel();
-    gemm->bf16_by_mkl = gemm->f32_by_mkl && llmc_cpu_features().amx_bf16 && gemm_bf16bf16f32_;
+    gemm->tiles = llmc_tiles_allowed();
     return LLMC_OK;
 }
 
@@ -65,7 +65,22 @@ enum llmc_operand_form llmc_gemm_operand_form(const struct llmc_gemm *gemm, enum
 {
     if (number == LLMC_BF16)
         return LLMC_OPERAND_BF16;
-    return number == LLMC_F16 && gemm->bf16_by_mkl ? LLMC_OPERAND_SPLIT : LLMC_OPERAND_F32;
+    return number == LLMC_F16 && gemm->tiles ? LLMC_OPERAND_F16 : LLMC_OPERAND_F32;
+}
+
+enum llmc_operand_form llmc_gemm_weight_form(const struct llmc_gemm *gemm, enum llmc_number number, int64_t rows,
+                                             int64_t cols)
+{
+    if (gemm->tiles && number != LLMC_F32 && rows % LLMC_TILES_PANEL == 0 && cols % LLMC_TILES_PANEL == 0)
+        return LLMC_OPERAND_PACKED;
+    return llmc_gemm_operand_form(gemm, number);
+}
+
+size_t llmc_operand_nbytes(const struct llmc_operand *operand)
+{
+    if (operand->form == LLMC_OPERAND_PACKED)
+        return 2 * llmc_tiles_nbytes(operand->number, operand->rows, operand->cols);
+    return (size_t)(operand->rows * operand->cols) * (operand->form == LLMC_OPERAND_F32 ? 4 : 2);
 }
 
 static llmc_status reserve(struct llmc_gemm *gemm, int buffer, size_t nbytes)
@@ -84,26 +99,17 @@ static llmc_status reserve(struct llmc_gemm *gemm, int buffer, size_t nbytes)
 llmc_status llmc_gemm_operand(struct llmc_gemm *gemm, enum llmc_gemm_side side, const struct llmc_matrix *matrix,
                               struct llmc_operand *operand)
 {
-    const struct llmc_kernels *k = gemm->kernels;
     enum llmc_operand_form form = llmc_gemm_operand_form(gemm, matrix->number);
-    size_t count = (size_t)(matrix->rows * matrix->cols), cols = (size_t)matrix->cols;
     *operand = (struct llmc_operand){matrix->data, form, matrix->number, matrix->rows, matrix->cols};
-    if (matrix->number != LLMC_F16)
+    if (matrix->number != LLMC_F16 || form == LLMC_OPERAND_F16)
         return LLMC_OK;
-    llmc_status status = reserve(gemm, (int)side, count * llmc_operand_nbytes(form));
+    llmc_status status = reserve(gemm, (int)side, llmc_operand_nbytes(operand));
     if (status != LLMC_OK)
         return status;
-    operand->data = gemm->buffers[side];
-    float *wide = operand->data;
-    uint16_t *high = operand->data, *low = high + count;
+    float *wide = operand->data = gemm->buffers[side];
 #pragma omp parallel for schedule(static)
-    for (int64_t row = 0; row < matrix->rows; row++) {
-        size_t first = (size_t)row * cols;
-        if (form == LLMC_OPERAND_SPLIT)
-            k->split(llmc_matrix_row(matrix, row), high + first, low + first, cols);
-        else
-            k->widen(llmc_matrix_row(matrix, row), LLMC_F16, wide + first, cols);
-    }
+    for (int64_t row = 0; row < matrix->rows; row++)
+        gemm->kernels->widen(llmc_matrix_row(matrix, row), LLMC_F16, wide + row * matrix->cols, (size_t)matrix->cols);
     return LLMC_OK;
 }
 
@@ -160,36 +166,32 @@ exit:
     return status;
 }
 
-/* MKL counts in columns, so it is given the product's transpose: out^T = b^T . a^T. */
-static void multiply_bf16(enum llmc_gemm_form form, const struct llmc_operand *a, const uint16_t *a_data,
-                          const struct llmc_operand *b, const uint16_t *b_data, float factor_of_out, float *out)
+static llmc_status multiply_by_tiles(struct llmc_gemm *gemm, enum llmc_gemm_form form, const struct llmc_operand *a,
+                                     const struct llmc_operand *b, float *out)
 {
-    char turn_a = form == LLMC_GEMM_TN ? 'T' : 'N', turn_b = form == LLMC_GEMM_NT ? 'T' : 'N';
-    int32_t m = (int32_t)(form == LLMC_GEMM_TN ? a->cols : a->rows);
-    int32_t depth = (int32_t)(form == LLMC_GEMM_TN ? a->rows : a->cols);
-    int32_t n = (int32_t)(form == LLMC_GEMM_NT ? b->rows : b->cols);
-    int32_t a_stride = (int32_t)a->cols, b_stride = (int32_t)b->cols;
-    float one = 1;
-    gemm_bf16bf16f32_(&turn_b, &turn_a, &n, &m, &depth, &one, b_data, &b_stride, a_data, &a_stride, &factor_of_out, out,
-                      &n);
-}
-
-static llmc_status multiply_by_mkl(enum llmc_gemm_form form, const struct llmc_operand *a, const struct llmc_operand *b,
-                                   float *out)
-{
-    int64_t a_depth = form == LLMC_GEMM_TN ? a->rows : a->cols, b_depth = form == LLMC_GEMM_NT ? b->cols : b->rows;
-    const uint16_t *a_high = a->data, *b_high = b->data;
-    if (a_depth != b_depth)
-        return llmc_error(LLMC_ERR_ARGUMENT, "product of matrices with shapes %lld x %lld and %lld x %lld",
-                          (long long)a->rows, (long long)a->cols, (long long)b->rows, (long long)b->cols);
-    float keep = 0;
-    if (a->form == LLMC_OPERAND_SPLIT) {
-        multiply_bf16(form, a, a_high + a->rows * a->cols, b, b_high, 0, out);
-        multiply_bf16(form, a, a_high, b, b_high + b->rows * b->cols, 1, out);
-        keep = 1;
+    bool a_down = form == LLMC_GEMM_TN, b_down = form != LLMC_GEMM_NT, packed = b->form == LLMC_OPERAND_PACKED;
+    struct llmc_tiles_product product = {
+        .a = {a->data, a->number, a->cols, a_down ? a->cols : a->rows, a_down ? a->rows : a->cols, a_down},
+        .b = {packed ? NULL : b->data, b->number, b->cols, b_down ? b->cols : b->rows, b_down ? b->rows : b->cols, b_down},
+        .out = out,
+    };
+    llmc_status status = LLMC_OK;
+    if (product.a.depth != product.b.depth || a->number != b->number || (packed && form == LLMC_GEMM_TN))
+        return llmc_error(LLMC_ERR_ARGUMENT, "product of %s and %s matrices with shapes %lld x %lld and %lld x %lld",
+                          llmc_number_name(a->number), llmc_number_name(b->number), (long long)a->rows,
+                          (long long)a->cols, (long long)b->rows, (long long)b->cols);
+    LLMC_TRY(reserve(gemm, LLMC_GEMM_A, llmc_tiles_nbytes(a->number, product.a.extent, product.a.depth)));
+    product.a_panels = gemm->buffers[LLMC_GEMM_A];
+    if (packed) {
+        struct llmc_tiles_weight weight = {b->data, b->number, b->rows, b->cols};
+        product.b_panels = llmc_tiles_weight_panels(&weight, b_down);
+    } else {
+        LLMC_TRY(reserve(gemm, LLMC_GEMM_B, llmc_tiles_nbytes(b->number, product.b.extent, product.b.depth)));
+        product.b_panels = gemm->buffers[LLMC_GEMM_B];
     }
-    multiply_bf16(form, a, a_high, b, b_high, keep, out);
-    return LLMC_OK;
+    llmc_tiles_multiply(&product);
+exit:
+    return status;
 }
 
 /* `out`: the caller's memory for an FP32 product, or NULL. */
@@ -201,9 +203,9 @@ static llmc_status multiply(struct llmc_gemm *gemm, enum llmc_gemm_form form, co
     int64_t rows = form == LLMC_GEMM_TN ? a->cols : a->rows;
     int64_t cols = form == LLMC_GEMM_NT ? b->rows : b->cols;
     int64_t depth = form == LLMC_GEMM_TN ? a->rows : a->cols;
-    bool by_mkl = a->form != LLMC_OPERAND_F32 && gemm->bf16_by_mkl;
-    bool narrow = a->form == LLMC_OPERAND_BF16 && !by_mkl; /* a BF16 product */
-    bool ours = by_mkl || narrow || gemm->f32_by_mkl;      /* in our memory */
+    bool by_tiles = gemm->tiles && a->form != LLMC_OPERAND_F32;
+    bool narrow = a->form == LLMC_OPERAND_BF16 && !by_tiles; /* a BF16 product */
+    bool ours = by_tiles || narrow || gemm->f32_by_mkl;      /* in our memory */
     drop_handle(gemm);
     *product = llmc_matrix(narrow ? NULL : out, narrow ? LLMC_BF16 : LLMC_F32, rows, cols);
     if (ours && !product->data) {
@@ -212,8 +214,8 @@ static llmc_status multiply(struct llmc_gemm *gemm, enum llmc_gemm_form form, co
     }
     if (!ours)
         product->data = NULL;
-    if (by_mkl)
-        LLMC_TRY(multiply_by_mkl(form, a, b, product->data));
+    if (by_tiles)
+        LLMC_TRY(multiply_by_tiles(gemm, form, a, b, product->data));
     else
         LLMC_TRY(multiply_by_torch(gemm, form, a, b, product));
     gemm->flops += 2.0 * (double)rows * (double)cols * (double)depth;

@@ -1,17 +1,12 @@
 /*
- * Matrix products, all by LibTorch and the libraries that it carries.
+ * Matrix products: by LibTorch and the libraries that it carries, or by tiles.
  *
  *   form of the operands   product is   how
  *   F32                    F32          MKL (`mm_out`) on Intel processors, else oneDNN
  *                                       (`_linear_pointwise`): each about twice as fast as the other
  *                                       on its side (210 against 500 GFLOP/s on two Zen 5 cores)
- *   BF16                   F32          MKL's `gemm_bf16bf16f32` with AMX: all three forms at 1,700 to
- *                                       2,200 GFLOP/s on two Sapphire Rapids cores, where `mm_out` falls
- *                                       to 1,040 in the NN form
- *                          BF16         else `mm_out` (oneDNN)
- *   SPLIT                  F32          three such products, added up: 600 to 700 GFLOP/s against 350 of
- *                                       F32. The fourth, of the two lower parts, is left out: it is below
- *                                       2^-18 of the product, F16 itself is exact to 2^-11.
+ *   BF16                   BF16         oneDNN (`mm_out`)
+ *   BF16, F16, PACKED      F32          with tiles: our own product (tiles.h)
  *
  * With F16 operands this is the arithmetic of tensor cores: FP16 operands, FP32 sums. ATen's own FP16 product is a
  * scalar loop on most processors.
@@ -40,7 +35,7 @@ enum llmc_gemm_form {
  * multiplies. */
 struct llmc_gemm {
     const struct llmc_kernels *kernels;
-    bool f32_by_mkl, bf16_by_mkl;
+    bool f32_by_mkl, tiles;
     void *buffers[3]; /* product, operand a, operand b */
     size_t buffer_nbytes[3];
     void *handle;     /* the product's tensor where LibTorch made its memory */
@@ -55,6 +50,11 @@ void llmc_gemm_release(struct llmc_gemm *gemm);
 /* The form that operands of `number` take on this machine. */
 enum llmc_operand_form llmc_gemm_operand_form(const struct llmc_gemm *gemm, enum llmc_number number);
 
+/* The form that weights take whose rows and columns are multiples of these: PACKED on machines with tiles where the
+ * numbers fill whole panels, else as other operands. */
+enum llmc_operand_form llmc_gemm_weight_form(const struct llmc_gemm *gemm, enum llmc_number number, int64_t rows,
+                                             int64_t cols);
+
 enum llmc_gemm_side { LLMC_GEMM_A = 1, LLMC_GEMM_B = 2 };
 
 /* *operand = matrix as an operand: a view of it where the number format is already the form, else a converted copy in
@@ -63,7 +63,7 @@ llmc_status llmc_gemm_operand(struct llmc_gemm *gemm, enum llmc_gemm_side side, 
                               struct llmc_operand *operand);
 
 /* *product = a view of the result in scratch memory, valid until the next call of this function or the next. Operands
- * are borrowed and must have the same form.
+ * are borrowed and must have the same form, but for b, which may be PACKED in the forms NT and NN.
  * Errors: LLMC_ERR_ARGUMENT (shapes), LLMC_ERR_TORCH with LibTorch's text, LLMC_ERR_MEMORY. */
 llmc_status llmc_gemm_run(struct llmc_gemm *gemm, enum llmc_gemm_form form, const struct llmc_operand *a,
                           const struct llmc_operand *b, struct llmc_matrix *product);

@@ -64,9 +64,6 @@ struct llmc_kernels {
     void (*widen)(const void *in, enum llmc_number number, float *out, size_t n);
     void (*narrow)(const float *in, enum llmc_number number, void *out, size_t n);
 
-    /* F16 to the two BF16 parts of a SPLIT operand (operand.h); inf and NaN give a part that is NaN. */
-    void (*split)(const void *in, uint16_t *high, uint16_t *low, size_t n);
-
     void (*add)(float *x, const float *y, size_t n);               /* x += y */
     void (*sum)(const void *x, enum llmc_number x_number, const void *y, enum llmc_number y_number, float *out,
                 size_t n);                                         /* out = x + y; out may be x where that is F32 */

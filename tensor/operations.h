@@ -157,7 +157,8 @@ void llmc_op_fake_input_backward(struct llmc_ops *ops, const struct llmc_quantiz
 /* Widens [*min, *max] by the numbers in x. */
 void llmc_op_min_max(struct llmc_ops *ops, const struct llmc_matrix *x, float *min, float *max);
 
-/* Where the compute copy of a weight lies: rows first_row onward of an operand. */
+/* Where the compute copy of a weight lies: rows first_row onward of an operand. Of a PACKED one first_row and the
+ * weight's rows and columns are multiples of LLMC_TILES_PANEL. */
 struct llmc_weight_copy {
     struct llmc_operand operand; /* data NULL: there is no copy */
     int64_t first_row;

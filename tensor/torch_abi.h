@@ -49,12 +49,4 @@ extern AOTITorchError aoti_torch_cpu__linear_pointwise(AtenTensorHandle X, AtenT
                                                        int64_t scalars_len, const char **algorithm,
                                                        AtenTensorHandle *ret);
 
-/* MKL's BLAS extension (oneMKL developer reference, "gemm_bf16bf16f32"), which LibTorch's x86 wheels carry and export:
- * C = alpha . op(A) . op(B) + beta . C by columns, A and B in BF16, sums and C in FP32. NULL where a LibTorch has no
- * MKL. */
-extern void gemm_bf16bf16f32_(const char *turn_a, const char *turn_b, const int32_t *m, const int32_t *n,
-                              const int32_t *k, const float *alpha, const void *a, const int32_t *a_stride,
-                              const void *b, const int32_t *b_stride, const float *beta, float *c,
-                              const int32_t *c_stride) __attribute__((weak));
-
 #endif

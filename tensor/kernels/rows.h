@@ -70,34 +70,6 @@ static void narrow(const float *in, enum llmc_number number, void *out, size_t n
         half[i] = llmc_f16_from_f32(in[i]);
 }
 
-/* The upper part is rounded to nearest, so that the lower, at most half a unit of it, takes 3 bits and a sign. */
-static inline void split_one(float value, uint16_t *high, uint16_t *low)
-{
-    uint32_t bits, rest_bits;
-    memcpy(&bits, &value, sizeof bits);
-    uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u;
-    float rest = value - float_of_bits(rounded);
-    memcpy(&rest_bits, &rest, sizeof rest_bits);
-    *high = (uint16_t)(rounded >> 16);
-    *low = (uint16_t)(rest_bits >> 16);
-}
-
-static void split(const void *in, uint16_t *high, uint16_t *low, size_t n)
-{
-    enum { STRIP = 64 };
-    const uint16_t *half = in;
-    size_t i = 0;
-    for (; i + STRIP <= n; i += STRIP) {
-        float wide[STRIP];
-        widen(half + i, LLMC_F16, wide, STRIP);
-#pragma omp simd
-        for (int j = 0; j < STRIP; j++)
-            split_one(wide[j], high + i + j, low + i + j);
-    }
-    for (; i < n; i++)
-        split_one(llmc_f32_from_f16(half[i]), high + i, low + i);
-}
-
 static void add(float *x, const float *y, size_t n)
 {
 #pragma omp simd

@@ -27,7 +27,6 @@ const struct llmc_kernels JOIN(llmc_kernels_, LLMC_VARIANT) = {
     .name = TEXT(LLMC_VARIANT),
     .widen = widen,
     .narrow = narrow,
-    .split = split,
     .add = add,
     .sum = sum,
     .sum_squares = sum_squares,

@@ -1,6 +1,7 @@
 /* The three products in the three number formats against double loops; errors; memory. */
 #include "tests/base/test_support.h"
 
+#include "base/memory.h"
 #include "base/random.h"
 #include "tensor/operations.h"
 
@@ -29,6 +30,33 @@ static void *random_matrix(enum llmc_number number, int64_t count, uint32_t seed
     return data;
 }
 
+/* product against double loops; a and b are the operands as floats. */
+static void check_numbers(struct llmc_ops *ops, enum llmc_gemm_form form, enum llmc_number number, const int64_t shape[3],
+                          const float *a, const float *b, const struct llmc_matrix *product)
+{
+    int64_t m = shape[0], n = shape[1], depth = shape[2];
+    bool a_turned = form == LLMC_GEMM_TN, b_turned = form == LLMC_GEMM_NT;
+    double allowed = number == LLMC_F16 && ops->gemm.tiles ? SPLIT_TOLERANCE : F32_TOLERANCE;
+    allowed *= depth > 257 ? sqrt((double)depth / 257) : 1;
+    assert_int_equal(product->rows, m);
+    assert_int_equal(product->cols, n);
+    assert_true(product->number == LLMC_F32 || number == LLMC_BF16);
+    for (int64_t i = 0; i < m; i++) {
+        for (int64_t j = 0; j < n; j++) {
+            double sum = 0;
+            float got;
+            for (int64_t d = 0; d < depth; d++)
+                sum += (double)a[a_turned ? d * m + i : i * depth + d] * (double)b[b_turned ? j * depth + d : d * n + j];
+            ops->kernels->widen((char *)llmc_matrix_row(product, i) + (size_t)j * llmc_number_nbytes(product->number),
+                                product->number, &got, 1);
+            double tolerance = allowed + (number == LLMC_BF16 ? BF16_RELATIVE_TOLERANCE * fabs(sum) : 0);
+            if (!(fabs((double)got - sum) <= tolerance))
+                fail_msg("form %d, %s, %d x %d x %d: [%d, %d] is %g, not %g", (int)form, llmc_number_name(number),
+                         (int)m, (int)n, (int)depth, (int)i, (int)j, (double)got, sum);
+        }
+    }
+}
+
 static void check_product(struct llmc_ops *ops, enum llmc_gemm_form form, enum llmc_number number, const int64_t shape[3])
 {
     int64_t m = shape[0], n = shape[1], depth = shape[2];
@@ -53,24 +81,7 @@ static void check_product(struct llmc_ops *ops, enum llmc_gemm_form form, enum l
             product = llmc_matrix(stored, LLMC_F32, m, n);
         }
         assert_true(ops->gemm.flops - flops == 2.0 * (double)m * (double)n * (double)depth);
-        assert_int_equal(product.rows, m);
-        assert_int_equal(product.cols, n);
-        assert_true(product.number == LLMC_F32 || number == LLMC_BF16);
-        for (int64_t i = 0; i < m; i++) {
-            for (int64_t j = 0; j < n; j++) {
-                double sum = 0;
-                float got;
-                for (int64_t d = 0; d < depth; d++)
-                    sum += (double)a[a_turned ? d * m + i : i * depth + d] * (double)b[b_turned ? j * depth + d : d * n + j];
-                ops->kernels->widen((char *)llmc_matrix_row(&product, i) + (size_t)j * llmc_number_nbytes(product.number),
-                                    product.number, &got, 1);
-                double tolerance = left_operand.form == LLMC_OPERAND_SPLIT ? SPLIT_TOLERANCE : F32_TOLERANCE;
-                tolerance += number == LLMC_BF16 ? BF16_RELATIVE_TOLERANCE * fabs(sum) : 0;
-                if (!(fabs((double)got - sum) <= tolerance))
-                    fail_msg("form %d, %s, %d x %d x %d: [%d, %d] is %g, not %g", (int)form, llmc_number_name(number),
-                             (int)m, (int)n, (int)depth, (int)i, (int)j, (double)got, sum);
-            }
-        }
+        check_numbers(ops, form, number, shape, a, b, &product);
     }
     free(a), free(b), free(a_data), free(b_data), free(stored);
 }
@@ -78,7 +89,8 @@ static void check_product(struct llmc_ops *ops, enum llmc_gemm_form form, enum l
 static void test_products(void **state)
 {
     (void)state;
-    static const int64_t shapes[][3] = {{1, 1, 1}, {1, 3, 64}, {5, 7, 2}, {17, 33, 31}, {64, 48, 96}, {2, 65, 257}, {130, 4, 1}};
+    static const int64_t shapes[][3] = {{1, 1, 1}, {1, 3, 64}, {5, 7, 2}, {17, 33, 31}, {64, 48, 96}, {2, 65, 257}, {130, 4, 1},
+                                        {130, 65, 257}};
     static const char *const disabled[] = {"", "amx_bf16"};
     struct llmc_ops ops;
     for (size_t d = 0; d < COUNT_OF(disabled); d++) {
@@ -91,6 +103,74 @@ static void test_products(void **state)
         llmc_ops_release(&ops);
     }
     unsetenv("LLMC_DISABLE_CPU_FEATURES");
+}
+
+/* b as a weight [rows, cols] in the form that weights take: packed where there are tiles. */
+static void check_weight(struct llmc_ops *ops, enum llmc_gemm_form form, enum llmc_number number, const int64_t shape[3])
+{
+    int64_t m = shape[0], n = shape[1], depth = shape[2];
+    int64_t rows = form == LLMC_GEMM_NT ? n : depth, cols = form == LLMC_GEMM_NT ? depth : n;
+    float *a, *b;
+    void *a_data = random_matrix(number, m * depth, 1, &a), *b_data = random_matrix(number, n * depth, 2, &b);
+    struct llmc_matrix left = llmc_matrix(a_data, number, m, depth), product;
+    enum llmc_operand_form weight_form = llmc_gemm_weight_form(&ops->gemm, number, rows, cols);
+    struct llmc_weight_copy copy = {.operand = {NULL, weight_form, number, rows, cols}};
+    struct llmc_operand left_operand;
+    assert_int_equal(weight_form == LLMC_OPERAND_PACKED, ops->gemm.tiles && number != LLMC_F32);
+    assert_ok(llmc_alloc(&copy.operand.data, llmc_operand_nbytes(&copy.operand), 1));
+    assert_ok(llmc_ops_reserve(ops, cols, 1, 1));
+    for (int64_t row = 0; row < rows; row += 32) { /* in parts, as the weights of queries, keys and values are */
+        copy.first_row = row;
+        llmc_op_cast_weight(ops, b + row * cols, 32, &copy);
+    }
+    assert_ok(llmc_gemm_operand(&ops->gemm, LLMC_GEMM_A, &left, &left_operand));
+    assert_ok(llmc_gemm_run(&ops->gemm, form, &left_operand, &copy.operand, &product));
+    check_numbers(ops, form, number, shape, a, b, &product);
+    free(a), free(b), free(a_data), free(b_data), free(copy.operand.data);
+}
+
+/* Few rows, which threads cannot share; many; more than are multiplied at a time. */
+static void test_weights(void **state)
+{
+    (void)state;
+    static const int64_t shapes[][3] = {{1, 32, 32}, {37, 320, 64}, {289, 64, 96}, {600, 32, 1088}};
+    struct llmc_ops ops;
+    for (int threads = 1; threads <= 3; threads++) {
+        assert_ok(llmc_ops_init(&ops, threads));
+        for (size_t s = 0; s < COUNT_OF(shapes); s++)
+            for (int form = LLMC_GEMM_NT; form <= LLMC_GEMM_NN; form++)
+                for (size_t i = 0; i < COUNT_OF(numbers); i++)
+                    check_weight(&ops, (enum llmc_gemm_form)form, numbers[i], shapes[s]);
+        llmc_ops_release(&ops);
+    }
+}
+
+/* Every half times one is itself: nothing of it is lost where it is multiplied in parts. */
+static void test_halves_are_exact(void **state)
+{
+    (void)state;
+    enum { ROWS = 2048, COLS = 32 };
+    static uint16_t halves[ROWS * COLS], one[COLS * COLS];
+    struct llmc_matrix left = llmc_matrix(halves, LLMC_F16, ROWS, COLS), right = llmc_matrix(one, LLMC_F16, COLS, COLS);
+    struct llmc_matrix product;
+    struct llmc_operand a, b;
+    struct llmc_ops ops;
+    for (int i = 0; i < ROWS * COLS; i++)
+        halves[i] = (i & 0x7c00) == 0x7c00 ? 0 : (uint16_t)i; /* infinity and NaN would spread over the row */
+    for (int i = 0; i < COLS; i++)
+        one[i * COLS + i] = llmc_f16_from_f32(1);
+    assert_ok(llmc_ops_init(&ops, 2));
+    for (int form = LLMC_GEMM_NT; form <= LLMC_GEMM_TN; form++) {
+        bool turned = form == LLMC_GEMM_TN; /* 1^T . X, else X . 1 */
+        assert_ok(llmc_gemm_operand(&ops.gemm, LLMC_GEMM_A, turned ? &right : &left, &a));
+        assert_ok(llmc_gemm_operand(&ops.gemm, LLMC_GEMM_B, turned ? &left : &right, &b));
+        if (turned)
+            a.rows = b.rows = COLS;
+        assert_ok(llmc_gemm_run(&ops.gemm, (enum llmc_gemm_form)form, &a, &b, &product));
+        for (int64_t i = 0; i < product.rows * product.cols; i++)
+            assert_true(((float *)product.data)[i] == llmc_f32_from_f16(halves[i]));
+    }
+    llmc_ops_release(&ops);
 }
 
 /* LibTorch's own text reaches the caller, and the next product works. */
@@ -177,7 +257,8 @@ static void test_version(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_products), cmocka_unit_test(test_errors),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_products), cmocka_unit_test(test_weights),
+                                       cmocka_unit_test(test_halves_are_exact), cmocka_unit_test(test_errors),
                                        cmocka_unit_test(test_memory_does_not_grow), cmocka_unit_test(test_version)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

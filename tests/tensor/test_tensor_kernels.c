@@ -140,34 +140,6 @@ static void test_all_halves(void **state)
     }
 }
 
-/* Every half is the exact sum of its parts, at split_lengths around the vectors' strips too. */
-static void test_split(void **state)
-{
-    (void)state;
-    static const size_t split_lengths[] = {0, 1, 63, 64, 65, 200, 65536};
-    const struct llmc_kernels *list[4];
-    static uint16_t half[65536];
-    for (int i = 0; i < 65536; i++)
-        half[i] = (uint16_t)i;
-    int count = llmc_kernels_list(list);
-    for (int version = 0; version < count; version++) {
-        for (size_t l = 0; l < COUNT_OF(split_lengths); l++) {
-            struct block high_block, low_block;
-            at.version = list[version]->name, at.kernel = "split", at.n = split_lengths[l];
-            uint16_t *high = block_open(&high_block, at.n, 2), *low = block_open(&low_block, at.n, 2);
-            list[version]->split(half, high, low, at.n);
-            for (size_t i = 0; i < at.n; i++) {
-                float whole = llmc_f32_from_f16(half[i]);
-                float sum = llmc_f32_from_bf16(high[i]) + llmc_f32_from_bf16(low[i]);
-                if (isfinite(whole) ? sum != whole : isfinite(sum))
-                    fail_msg("%s split: %04x became %04x and %04x", at.version, half[i], high[i], low[i]);
-            }
-            block_close(&high_block, high);
-            block_close(&low_block, low);
-        }
-    }
-}
-
 static double gelu(double x)
 {
     return 0.5 * x * erfc(-x / sqrt(2.0));
@@ -546,7 +518,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_add),         cmocka_unit_test(test_sum_squares), cmocka_unit_test(test_conversions),
-        cmocka_unit_test(test_all_halves), cmocka_unit_test(test_split),  cmocka_unit_test(test_activation),  cmocka_unit_test(test_norm),
+        cmocka_unit_test(test_all_halves), cmocka_unit_test(test_activation),  cmocka_unit_test(test_norm),
         cmocka_unit_test(test_dropout),     cmocka_unit_test(test_adamw), cmocka_unit_test(test_sum), cmocka_unit_test(test_mask),       cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_fake_weight), cmocka_unit_test(test_fake_input),  cmocka_unit_test(test_disabled_features),
     };

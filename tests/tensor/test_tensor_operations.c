@@ -124,8 +124,7 @@ static void run_all(int threads, enum llmc_number number, int32_t tokens, struct
         enum llmc_operand_form form = llmc_gemm_operand_form(&ops.gemm, number);
         struct llmc_weight_copy copy = {{cast.data, form, number, VOCABULARY, HIDDEN}, 0, (float)limit};
         llmc_op_cast_weight(&ops, words.data, VOCABULARY, &copy);
-        cast = llmc_matrix(cast.data, form == LLMC_OPERAND_F32 ? LLMC_F32 : LLMC_BF16,
-                           form == LLMC_OPERAND_SPLIT ? 2 * VOCABULARY : VOCABULARY, HIDDEN);
+        cast = llmc_matrix(cast.data, form == LLMC_OPERAND_F32 ? LLMC_F32 : number, VOCABULARY, HIDDEN);
         record(r, &cast);
     }
     enum { FLAT = 9000 }; /* more than two blocks */
