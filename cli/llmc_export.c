@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "formats/compressed.h"
+#include "formats/hf_export.h"
 #include "formats/onnx_export.h"
 
 #include <getopt.h>
@@ -15,12 +16,17 @@ static const char usage[] =
     "\n"
     "Writes a compressed checkpoint in a format that other programs read.\n"
     "\n"
-    "  --to onnx   a file for ONNX Runtime, OpenVINO and others: opset 17, linear\n"
-    "              layers quantised in QDQ form, inputs input_ids, attention_mask and\n"
-    "              token_type_ids, output logits; labels, tokenizer and vocabulary are\n"
-    "              in its metadata. OUT: FILE with .onnx instead of .llmc\n"
-    "  -o OUT      where to; an older file of this name is replaced\n"
-    "  --help      this text\n";
+    "  --to onnx         a file for ONNX Runtime, OpenVINO and others: opset 17, linear\n"
+    "                    layers quantised in QDQ form, inputs input_ids, attention_mask\n"
+    "                    and token_type_ids, output logits; labels, tokenizer and\n"
+    "                    vocabulary are in its metadata. An older file is replaced.\n"
+    "                    OUT: FILE with .onnx instead of .llmc\n"
+    "  --to safetensors  a folder for Hugging Face's transformers, with the weights in\n"
+    "                    FP32; activations are no longer rounded there, so a text on\n"
+    "                    the edge may get another label. It must be new or empty.\n"
+    "                    OUT: FILE with -hf instead of .llmc\n"
+    "  -o OUT            where to\n"
+    "  --help            this text\n";
 
 struct format {
     const char *name, *suffix;
@@ -29,6 +35,7 @@ struct format {
 
 static const struct format formats[] = {
     {"onnx", ".onnx", llmc_onnx_export},
+    {"safetensors", "-hf", llmc_hf_export},
 };
 
 enum { FORMATS = sizeof formats / sizeof formats[0] };
@@ -82,7 +89,7 @@ int llmc_command_export(int argc, char **argv)
         case 't':
             format = find_format(optarg);
             if (!format)
-                return llmc_command_usage_error("export", "--to %s: no such format; legal is onnx", optarg);
+                return llmc_command_usage_error("export", "--to %s: no such format; legal are onnx, safetensors", optarg);
             break;
         case 'o':
             output = optarg;
@@ -99,7 +106,7 @@ int llmc_command_export(int argc, char **argv)
     if (argc - optind != 1)
         return llmc_command_usage_error("export", "one FILE is needed");
     if (!format)
-        return llmc_command_usage_error("export", "--to FORMAT is needed; legal is onnx");
+        return llmc_command_usage_error("export", "--to FORMAT is needed; legal are onnx, safetensors");
     llmc_command_catch_signals();
     return llmc_command_end(export(argv[optind], format, output));
 }
