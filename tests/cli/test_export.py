@@ -2,6 +2,8 @@
 against those of the runtime, the numbers in them against the checkpoint, and what is refused."""
 import json
 import os
+import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -129,6 +131,12 @@ def check_tokenizer_rules(folder):
     assert len(seen) == 4, "the text tells the rules apart"
 
 
+def limit_files():
+    """No file above 4 kB, as on a disk that fills up: writes fail with an error instead of a signal."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+
 def check_refusals(folder, model):
     assert export("--help").startswith("usage: llmc export ")
     assert "legal are onnx, safetensors" in export(model, "--to", "tflite", status=2)
@@ -141,6 +149,9 @@ def check_refusals(folder, model):
     for form in ("onnx", "safetensors"):
         message = export(model, "--to", form, "-o", folder / "nowhere/out", status=3)
         assert "nowhere/out" in message and "No such file" in message
+        full = subprocess.run([LLMC, "export", model, "--to", form, "-o", folder / "full"], capture_output=True, text=True,
+                              preexec_fn=limit_files)
+        assert full.returncode == 3 and "cannot write: File too large" in full.stderr and not (folder / "full").exists()
     # A file is replaced, a folder of somebody's never.
     again = folder / "again.onnx"
     again.write_text("old")
