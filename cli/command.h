@@ -12,6 +12,7 @@
 
 int llmc_command_bench(int argc, char **argv);
 int llmc_command_eval(int argc, char **argv);
+int llmc_command_export(int argc, char **argv);
 int llmc_command_inspect(int argc, char **argv);
 int llmc_command_predict(int argc, char **argv);
 int llmc_command_report(int argc, char **argv);

@@ -13,6 +13,7 @@ static const struct {
 } commands[] = {
     {"bench", "times training, by its parts, against this machine's peaks", llmc_command_bench},
     {"eval", "accuracy, speed and memory of a compressed checkpoint on labelled texts", llmc_command_eval},
+    {"export", "a compressed checkpoint as ONNX, or as a Hugging Face folder", llmc_command_export},
     {"inspect", "what is in a compressed checkpoint, and what each part costs", llmc_command_inspect},
     {"predict", "label and probability of each text", llmc_command_predict},
     {"report", "the cost report of a run, or of two side by side", llmc_command_report},

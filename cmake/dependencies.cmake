@@ -13,6 +13,8 @@ add_library(llmc_hdf5 INTERFACE)
 target_include_directories(llmc_hdf5 SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS})
 target_link_libraries(llmc_hdf5 INTERFACE ${HDF5_C_LIBRARIES} ZLIB::ZLIB)
 
+include(cmake/onnx_proto.cmake)
+
 # LibTorch: the unpacked wheel in LLMC_TORCH (cache entry or environment), or in
 # the virtual environment that ./quickstart makes.
 if(NOT LLMC_TORCH AND DEFINED ENV{LLMC_TORCH})

@@ -33,21 +33,29 @@ static llmc_status check_layers(const struct llmc_architecture *a, const struct 
     return LLMC_OK;
 }
 
+llmc_status llmc_student_architecture(struct llmc_architecture *out, const struct llmc_architecture *teacher,
+                                      const struct llmc_student_shape *shape)
+{
+    *out = *teacher;
+    out->layers = shape->layers;
+    out->hidden = or_default(shape->hidden, teacher->hidden);
+    out->ffn = or_default(shape->ffn, teacher->ffn);
+    out->heads = or_default(shape->heads, teacher->heads);
+    out->positions = shape->positions < teacher->positions ? shape->positions : teacher->positions;
+    if (out->hidden % out->heads != 0)
+        return llmc_error(LLMC_ERR_CONFIG, "student.hidden (%d) is no multiple of student.heads (%d)", out->hidden,
+                          out->heads);
+    return check_layers(out, teacher, shape);
+}
+
 llmc_status llmc_student_init(struct llmc_parameters *student, const struct llmc_parameters *teacher,
                               const struct llmc_student_shape *shape, uint64_t seed)
 {
     llmc_status status = LLMC_OK;
     const struct llmc_architecture *t = &teacher->architecture;
-    struct llmc_architecture a = *t;
+    struct llmc_architecture a;
     memset(student, 0, sizeof *student);
-    a.layers = shape->layers;
-    a.hidden = or_default(shape->hidden, t->hidden);
-    a.ffn = or_default(shape->ffn, t->ffn);
-    a.heads = or_default(shape->heads, t->heads);
-    a.positions = shape->positions < t->positions ? shape->positions : t->positions;
-    if (a.hidden % a.heads != 0)
-        LLMC_FAIL(LLMC_ERR_CONFIG, "student.hidden (%d) is no multiple of student.heads (%d)", a.hidden, a.heads);
-    LLMC_TRY(check_layers(&a, t, shape));
+    LLMC_TRY(llmc_student_architecture(&a, t, shape));
     LLMC_TRY(llmc_parameters_init(student, &a));
     for (int32_t i = 0; i < student->count; i++)
         llmc_parameter_randomize(student, i, seed);

@@ -14,9 +14,14 @@ struct llmc_student_shape {
     const int32_t *from_layers;         /* [layers] teacher layers to start from; NULL: random layers */
 };
 
+/* *out = what a student of this shape is. Errors: LLMC_ERR_CONFIG (a layer that the teacher does not have;
+ * from_layers with other shapes; heads that do not divide hidden). */
+llmc_status llmc_student_architecture(struct llmc_architecture *out, const struct llmc_architecture *teacher,
+                                      const struct llmc_student_shape *shape);
+
 /* Makes the student's parameters. Embeddings, pooler and classifier are the teacher's where `hidden` is the
- * same; layers are copied from `from_layers`; the rest is random by `seed`. Errors: LLMC_ERR_CONFIG (a layer that
- * the teacher does not have; from_layers with other shapes; heads that do not divide hidden), LLMC_ERR_MEMORY. */
+ * same; layers are copied from `from_layers`; the rest is random by `seed`. Errors: LLMC_ERR_CONFIG as above,
+ * LLMC_ERR_MEMORY. */
 llmc_status llmc_student_init(struct llmc_parameters *student, const struct llmc_parameters *teacher,
                               const struct llmc_student_shape *shape, uint64_t seed);
 

@@ -78,4 +78,7 @@ llmc_status llmc_compressed_write(const char *path, const struct llmc_compressed
 llmc_status llmc_compressed_read(const char *path, struct llmc_compressed *content);
 void llmc_compressed_release(struct llmc_compressed *content);
 
+/* Row `row` of a tensor of any format in FP32: out [cols]. */
+void llmc_tensor_row(const struct llmc_compressed_tensor *tensor, int64_t row, float *out);
+
 #endif

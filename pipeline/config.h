@@ -23,6 +23,7 @@
  *     student:
  *       layers: 3                  # hidden, ffn, heads: 0 = the teacher's
  *       from_layers: [1, 3, 5]     # teacher layers to start from; [] = random
+ *       init: ""                   # instead: a compressed checkpoint, as runs/NAME/model.llmc
  *     stages:                      # in this order; a stage may stand several times
  *       - stage: teacher
  *         epochs: 3
@@ -108,7 +109,8 @@ struct llmc_config {
         int32_t hidden, ffn, heads; /* 0 = the teacher's */
         int32_t from_layers[LLMC_LAYERS_MAX];
         int32_t from_layers_count;
-    } student;
+    } student;                /* numbers alone: fingerprints hash its bytes */
+    char *student_init;       /* student.init: path of a compressed checkpoint; "": none */
     struct llmc_stage_config stages[LLMC_STAGES_MAX];
     int32_t stage_count;
 };

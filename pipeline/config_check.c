@@ -56,6 +56,13 @@ static llmc_status check_student(const struct llmc_config *config, const struct 
                                  "names %d teacher layers for a student of %d; legal are as many as student.layers, "
                                  "or [] for a random start",
                                  config->student.from_layers_count, config->student.layers);
+    if (config->student_init[0] && config->student.from_layers_count > 0)
+        return llmc_config_error(later(origin_of(origins, "student.init"), origin_of(origins, "student.from_layers")),
+                                 "student.init", "and student.from_layers both say where the student starts; legal is "
+                                 "one of them");
+    if (config->student_init[0] && !has_stage(config, LLMC_STAGE_DISTILL))
+        return llmc_config_error(origin_of(origins, "student.init"), "student.init",
+                                 "no stage takes it; legal is with a distill stage");
     origin = later(origin_of(origins, "student.hidden"), origin_of(origins, "student.heads"));
     if (config->student.hidden > 0 && config->student.heads > 0 && config->student.hidden % config->student.heads != 0)
         return llmc_config_error(origin, "student.heads", "%d does not divide student.hidden, which is %d",

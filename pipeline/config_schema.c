@@ -65,6 +65,8 @@ const struct llmc_config_key llmc_config_keys[] = {
     KEY("student.heads", RUN(student.heads), INT, "0", 0, 1024, "attention heads; 0: the teacher's")
     KEY("student.from_layers", RUN(student.from_layers), LAYERS, "[]", 0, LLMC_LAYERS_MAX - 1,
         "teacher layers to start from, counted from 0; []: random start")
+    KEY("student.init", RUN(student_init), TEXT, "\"\"", 0, 4096,
+        "a compressed checkpoint to start from, of the student's shape; \"\": none")
 
     KEY_ABOVE("epochs", IN(TEACHER | DISTILL, epochs), NUMBER, "3", 0, 1000, "passes over the training texts")
     KEY_ABOVE("epochs", IN(PRUNE, epochs), NUMBER, "2", 0, 1000, "passes over the training texts")

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "pipeline/export.h"
 #include "pipeline/stage_record.h"
+#include "pipeline/student_init.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -172,8 +173,11 @@ static llmc_status hash_stage(struct llmc_run *run, const struct llmc_stage_conf
     LLMC_TRY(llmc_hash_init(&hash));
     llmc_hash_text(&hash, run->fingerprint);
     llmc_hash_text(&hash, yaml);
-    if (stage->kind == LLMC_STAGE_DISTILL)
+    if (stage->kind == LLMC_STAGE_DISTILL) {
         llmc_hash_update(&hash, &run->config->student, sizeof run->config->student);
+        if (run->config->student_init[0])
+            LLMC_TRY(llmc_hash_file(&hash, run->config->student_init));
+    }
     llmc_hash_finish(&hash, run->fingerprint);
 exit:
     free(yaml);
@@ -313,6 +317,8 @@ llmc_status llmc_run_pipeline(const struct llmc_config *config, const struct llm
     LLMC_TRY(llmc_ops_init(&run.ops, config->threads));
     LLMC_TRY(open_folder(&run));
     LLMC_TRY(llmc_run_open_data(&run));
+    if (config->student_init[0])
+        LLMC_TRY(llmc_run_check_init(&run));
     LLMC_TRY(write_labels(&run));
     LLMC_TRY(open_report(&run));
     LLMC_TRY(hash_inputs(&run));

@@ -15,7 +15,7 @@
  *     runs/logits/HASH.h5            teacher logits, shared by all runs
  *
  * Every stage has a fingerprint: a hash of the data, the teacher folder, the number of threads, all settings up to
- * this stage and the files that the stages before it made.
+ * this stage (of student.init: the content of the file) and the files that the stages before it made.
  * A stage whose files bear its fingerprint is finished or under way; any other file is from another
  * configuration and is replaced.
  */

@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "distill/student.h"
+#include "pipeline/student_init.h"
 #include "pipeline/train_stage.h"
 #include "prune/magnitude.h"
 
@@ -61,16 +62,11 @@ static llmc_status begin_student(struct llmc_train_stage *train)
     if (run->is_student)
         return LLMC_OK; /* a second distillation goes on with the student */
     LLMC_TRY(llmc_state_load(run->teacher_path, LLMC_F32, &teacher));
-    struct llmc_student_shape shape = {
-        .layers = config->student.layers,
-        .hidden = config->student.hidden,
-        .ffn = config->student.ffn,
-        .heads = config->student.heads,
-        .positions = config->data.tokens_max,
-        .from_layers = config->student.from_layers_count ? config->student.from_layers : NULL,
-    };
+    struct llmc_student_shape shape = llmc_run_student_shape(config);
     LLMC_TRY(llmc_student_init(&student, &teacher.model.parameters, &shape,
                                llmc_random_key(config->seed, STREAM_STUDENT, 0)));
+    if (config->student_init[0])
+        LLMC_TRY(llmc_run_load_init(run, &student));
     llmc_state_release(&run->state);
     LLMC_TRY(llmc_bert_init(&run->state.model, &student.architecture, llmc_precision_number(config->precision)));
     memcpy(run->state.model.parameters.values, student.values, (size_t)student.total * sizeof *student.values);

@@ -63,7 +63,4 @@ llmc_status llmc_linear_pack(struct llmc_linear *out, const struct llmc_compress
                              const struct llmc_compressed_tensor *biases, int count);
 void llmc_linear_release(struct llmc_linear *linear);
 
-/* Row `row` of a tensor of any format in FP32. */
-void llmc_tensor_row(const struct llmc_compressed_tensor *tensor, int64_t row, float *out);
-
 #endif

@@ -4,22 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void llmc_tensor_row(const struct llmc_compressed_tensor *tensor, int64_t row, float *out)
-{
-    size_t start = (size_t)(row * tensor->cols);
-    if (tensor->number == LLMC_F32) {
-        memcpy(out, (const float *)tensor->data + start, (size_t)tensor->cols * sizeof *out);
-    } else if (tensor->number == LLMC_F16) {
-        const uint16_t *halves = (const uint16_t *)tensor->data + start;
-        for (int64_t i = 0; i < tensor->cols; i++)
-            out[i] = llmc_f32_from_f16(halves[i]);
-    } else {
-        const int8_t *integers = (const int8_t *)tensor->data + start;
-        for (int64_t i = 0; i < tensor->cols; i++)
-            out[i] = (float)integers[i] * tensor->scales[row];
-    }
-}
-
 /* Row `row` of integers into output `n` of the panels; returns the sum of the row. */
 static int32_t pack_row_i8(int8_t *panels, int32_t k_groups, const struct llmc_compressed_tensor *weight, int64_t row,
                            int64_t n)

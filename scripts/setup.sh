@@ -17,6 +17,7 @@ need_packages() {
         case $package in
             cmake|gcc|pkg-config) command -v "$package" >/dev/null 2>&1 && continue ;;
             ninja-build) command -v ninja >/dev/null 2>&1 && continue ;;
+            protobuf-c-compiler) command -v protoc-c >/dev/null 2>&1 && continue ;;
             hdf5-tools) command -v h5dump >/dev/null 2>&1 && continue ;;
             python3-venv) python3 -c 'import ensurepip, venv' >/dev/null 2>&1 && continue ;;
         esac

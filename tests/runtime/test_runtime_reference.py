@@ -7,43 +7,16 @@ import tempfile
 
 import numpy as np
 import torch
-from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+from transformers import BertTokenizerFast
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import llmc_file
+from random_model import choose_inputs, make_model, make_texts, quantise_weights, vocabulary
 
 PRINT_LOGITS = sys.argv[1]
 FP32_TOLERANCE = 1e-4
 INTEGER_TOLERANCE = 1e-3
 LEVELS = {"best": "", "avx_vnni": "avx512_vnni", "avx2": "avx512_vnni,avx_vnni", "portable": "avx2"}
-LINEAR = ("query", "key", "value", "dense")
-
-words = "the a film movie plot is was not good bad gripping dull and but very ##ly ##ing ##s ##ed".split()
-vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + list("abcdefghijklmnopqrstuvwxyz.,!?") + words
-random = np.random.default_rng(7)
-
-
-def make_texts(count, longest, shortest=0):
-    return [" ".join(random.choice(words[:15], random.integers(shortest, longest))) for _ in range(count)]
-
-
-def make_model(hidden, layers, heads, ffn, labels, activation, positions=64):
-    torch.manual_seed(hidden)
-    config = BertConfig(vocab_size=len(vocabulary) + 3, hidden_size=hidden, num_hidden_layers=layers,
-                        num_attention_heads=heads, intermediate_size=ffn, max_position_embeddings=positions,
-                        num_labels=labels, hidden_act=activation, initializer_range=0.3)
-    model = BertForSequenceClassification(config).eval()
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if name.endswith("bias"):
-                parameter.normal_(0, 0.2)
-            if "LayerNorm.weight" in name:
-                parameter.uniform_(0.5, 1.5)
-    fields = {"vocabulary": config.vocab_size, "positions": positions, "types": 2, "hidden": hidden,
-              "layers": layers, "heads": heads, "ffn": ffn, "labels": labels, "activation": activation,
-              "norm_epsilon": config.layer_norm_eps}
-    weights = {name: parameter.detach().numpy() for name, parameter in model.named_parameters()}
-    return model, fields, weights
 
 
 def make_tokenizer(folder):
@@ -98,34 +71,6 @@ def test_fp32(folder, tokenizer, pairs=False, number=np.float32, **shape):
     got = run(path, lines)
     compare(f"fp32 {shape} {number.__name__}", got, expected, FP32_TOLERANCE)
     check_independence(path, lines, got)
-
-
-def quantise_weights(weights):
-    """int8 and int4 weights, every second linear layer sparse; embeddings in 8 bits."""
-    tensors, count = {}, 0
-    for name, value in weights.items():
-        if value.ndim == 1 or name == "classifier.weight":
-            tensors[name] = value
-            continue
-        count += 1
-        bits = 4 if count % 3 == 0 else 8
-        limit = 2 ** (bits - 1) - 1
-        scales = np.maximum(np.abs(value).max(1), np.float32(1e-6)) / np.float32(limit)  # [PAD] is a row of zeros
-        integers = np.clip(np.rint(value / scales[:, None]), -limit, limit).astype(np.int8)
-        tensor = (integers, scales.astype(np.float32), bits)
-        tensors[name] = [tensor] if count % 2 and "embeddings" not in name else tensor
-    return tensors
-
-
-def choose_inputs(weights):
-    inputs = {}
-    for name, value in weights.items():
-        if value.ndim == 2 and "embeddings" not in name and name != "classifier.weight":
-            key = name.replace(".key.", ".query.").replace(".value.", ".query.")
-            if key not in inputs:
-                inputs[key] = (np.float32(random.uniform(0.02, 0.05)), int(random.integers(100, 156)))
-            inputs[name] = inputs[key]
-    return inputs
 
 
 class Documented:
