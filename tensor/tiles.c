@@ -9,6 +9,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* Their flags are constants where they are called: a call that GCC leaves standing decides them anew for every tile. */
+#define INLINED __attribute__((always_inline)) static inline
+
 enum { TILE_NBYTES = 1024, STEP = LLMC_TILES_PANEL };
 enum { A_CHUNK_NBYTES = 1 << 20 }; /* of A at a time: half of a second-level cache of 2 MiB */
 
@@ -34,7 +37,7 @@ size_t llmc_tiles_nbytes(enum llmc_number number, int64_t extent, int64_t depth)
 }
 
 /* 16 x 16 pairs of numbers, transposed: four rounds, each of which exchanges halves of twice the size. */
-__attribute__((always_inline)) static inline void transpose(__m512i v[16])
+INLINED void transpose(__m512i v[16])
 {
     __m512i t[16];
     for (int i = 0; i < 16; i += 2) {
@@ -59,8 +62,8 @@ __attribute__((always_inline)) static inline void transpose(__m512i v[16])
     }
 }
 
-/* 16 F32 numbers = upper + rest, both exact in BF16 where the numbers are F16. Ties are rounded away from zero. Infinity
- * and NaN give a rest that is NaN. */
+/* 16 F32 numbers = upper + rest, both exact in BF16 where the numbers are F16. Ties are rounded away from zero.
+ * Infinity and NaN give a rest that is NaN. */
 static inline __m512 upper_part(__m512 x)
 {
     __m512i rounded = _mm512_add_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(0x8000));
@@ -96,24 +99,31 @@ static inline __m512i interleaved_words(int first)
     return _mm512_loadu_si512(index);
 }
 
-__attribute__((always_inline)) static inline void store_tile(__m512i v[16], bool turned, char *tile)
+/* What a panel is made for decides whether it is to stay in the caches. */
+enum use { SOON, LATER };
+
+INLINED void store_tile(__m512i v[16], bool turned, enum use use, char *tile)
 {
     if (turned)
         transpose(v);
-    for (int i = 0; i < 16; i++)
-        _mm512_store_si512(tile + 64 * i, v[i]);
+    for (int i = 0; i < 16; i++) {
+        if (use == SOON)
+            _mm512_store_si512(tile + 64 * i, v[i]);
+        else
+            _mm512_stream_si512((void *)(tile + 64 * i), v[i]);
+    }
 }
 
-__attribute__((always_inline)) static inline void store_parts(__m512i v[16], bool is_split, bool turned, char *tile)
+INLINED void store_parts(__m512i v[16], bool is_split, bool turned, enum use use, char *tile)
 {
     if (is_split) {
         __m512i high[16], low[16], odd = odd_words();
         for (int i = 0; i < 16; i++)
             split(v[i], odd, &high[i], &low[i]);
-        store_tile(high, turned, tile);
-        store_tile(low, turned, tile + 2 * TILE_NBYTES);
+        store_tile(high, turned, use, tile);
+        store_tile(low, turned, use, tile + 2 * TILE_NBYTES);
     } else {
-        store_tile(v, turned, tile);
+        store_tile(v, turned, use, tile);
     }
 }
 
@@ -123,8 +133,8 @@ static inline __mmask32 mask_of(int64_t count)
 }
 
 /* Both tiles (of each part) of a step, from `rows` rows of `count` numbers that exist. */
-__attribute__((always_inline)) static inline void pack_step(const uint16_t *source, int64_t stride, int64_t rows, int64_t count, bool down,
-                             bool is_split, bool turned, char *tiles)
+INLINED void pack_step(const uint16_t *source, int64_t stride, int64_t rows, int64_t count, bool down,
+                             bool is_split, bool turned, enum use use, char *tiles)
 {
     __mmask32 mask = mask_of(count);
     __m512i v[2][16];
@@ -140,46 +150,60 @@ __attribute__((always_inline)) static inline void pack_step(const uint16_t *sour
         for (int i = 0; i < 32; i++)
             v[i / 16][i % 16] = _mm512_maskz_loadu_epi16(i < rows ? mask : 0, source + i * stride);
     }
-    store_parts(v[0], is_split, turned, tiles);
-    store_parts(v[1], is_split, turned, tiles + TILE_NBYTES);
+    store_parts(v[0], is_split, turned, use, tiles);
+    store_parts(v[1], is_split, turned, use, tiles + TILE_NBYTES);
 }
 
-/* Inlined once for each kind, so that the branches above are decided by the compiler. */
-__attribute__((always_inline)) static inline void pack_panel(const struct llmc_tiles_source *s, int64_t panel, bool down, bool is_split, bool turned,
-                              char *out)
-{
-    int64_t first = panel * STEP;
-    for (int64_t d = 0; d < s->depth; d += STEP) {
-        if (down)
-            pack_step(s->data + d * s->stride + first, s->stride, s->depth - d, s->extent - first, true, is_split, turned,
-                      out);
-        else
-            pack_step(s->data + first * s->stride + d, s->stride, s->extent - first, s->depth - d, false, is_split,
-                      turned, out);
-        out += (is_split ? 4 : 2) * TILE_NBYTES;
-    }
-}
+struct range {
+    int64_t begin, end;
+};
 
 enum side { A, B };
 
-/* Panels [begin, end), `stride` bytes from one to the next. */
-static void pack(enum side side, const struct llmc_tiles_source *s, int64_t begin, int64_t end, char *panels,
-                 size_t stride)
+/* Where an operand's panels lie: `stride` bytes from one to the next. */
+struct panels {
+    char *data;
+    size_t stride;
+};
+
+/* A range of the operand's steps in the order in which the source's memory is read: panel by panel, or, where the
+ * contraction runs down the rows, all panels of the first 32 rows, then those of the next. Inlined once for each kind,
+ * so that the compiler decides the branches above. */
+INLINED void pack_range(const struct llmc_tiles_source *s, struct range range, bool down, bool is_split,
+                              bool turned, enum use use, const struct panels *out)
+{
+    int64_t minor = llmc_tiles_panels(down ? s->extent : s->depth);
+    size_t step_nbytes = (size_t)(is_split ? 4 : 2) * TILE_NBYTES;
+    for (int64_t i = range.begin; i < range.end; i++) {
+        int64_t panel = down ? i % minor : i / minor, step = down ? i / minor : i % minor;
+        int64_t row = STEP * (down ? step : panel), col = STEP * (down ? panel : step);
+        int64_t rows = (down ? s->depth : s->extent) - row, cols = (down ? s->extent : s->depth) - col;
+        pack_step(s->data + row * s->stride + col, s->stride, rows, cols, down, is_split, turned, use,
+                  out->data + (size_t)panel * out->stride + (size_t)step * step_nbytes);
+    }
+}
+
+static int64_t step_count(const struct llmc_tiles_source *s)
+{
+    return llmc_tiles_panels(s->extent) * llmc_tiles_panels(s->depth);
+}
+
+static inline void pack(enum side side, const struct llmc_tiles_source *s, struct range range, enum use use,
+                        struct panels out)
 {
     bool turned = (side == A) == s->down;
-    for (int64_t panel = begin; panel < end; panel++) {
-        char *out = panels + (size_t)panel * stride;
-        switch ((s->number == LLMC_F16) << 2 | s->down << 1 | turned) {
-        case 0: pack_panel(s, panel, false, false, false, out); break;
-        case 1: pack_panel(s, panel, false, false, true, out); break;
-        case 2: pack_panel(s, panel, true, false, false, out); break;
-        case 3: pack_panel(s, panel, true, false, true, out); break;
-        case 4: pack_panel(s, panel, false, true, false, out); break;
-        case 5: pack_panel(s, panel, false, true, true, out); break;
-        case 6: pack_panel(s, panel, true, true, false, out); break;
-        case 7: pack_panel(s, panel, true, true, true, out); break;
-        }
+    switch ((s->number == LLMC_F16) << 2 | s->down << 1 | turned) {
+    case 0: pack_range(s, range, false, false, false, use, &out); break;
+    case 1: pack_range(s, range, false, false, true, use, &out); break;
+    case 2: pack_range(s, range, true, false, false, use, &out); break;
+    case 3: pack_range(s, range, true, false, true, use, &out); break;
+    case 4: pack_range(s, range, false, true, false, use, &out); break;
+    case 5: pack_range(s, range, false, true, true, use, &out); break;
+    case 6: pack_range(s, range, true, true, false, use, &out); break;
+    case 7: pack_range(s, range, true, true, true, use, &out); break;
     }
+    if (use == LATER)
+        _mm_sfence(); /* streamed stores are not ordered with the others */
     __asm__ volatile("" ::: "memory"); /* GCC does not know that tile loads read memory */
 }
 
@@ -265,10 +289,6 @@ static void store_block(float *out, int64_t stride, int64_t rows, int64_t cols)
         memcpy(out + row * stride, block[row], (size_t)(cols < STEP ? cols : STEP) * sizeof(float));
 }
 
-struct range {
-    int64_t begin, end;
-};
-
 static struct range share(int64_t count)
 {
     int64_t thread = omp_get_thread_num(), threads = omp_get_num_threads();
@@ -285,6 +305,10 @@ static inline void multiply_range(const struct llmc_tiles_product *p, struct ran
     for (int64_t j = b.begin; j < b.end; j++) {
         const char *b_panel = (const char *)p->b_panels + (size_t)j * nbytes, *ahead = b_panel + nbytes;
         for (int64_t i = a.begin; i < a.end; i++, ahead += 64 * lines * steps) {
+            for (int64_t row = i * STEP; row < rows && row < (i + 1) * STEP; row++) { /* or stores wait for misses */
+                __builtin_prefetch(p->out + row * cols + j * STEP, 1, 3);
+                __builtin_prefetch(p->out + row * cols + j * STEP + 16, 1, 3);
+            }
             multiply_panels((const char *)p->a_panels + (size_t)i * nbytes, b_panel, steps, is_split, ahead,
                             j + 1 < b.end ? lines : 0);
             store_block(p->out + i * STEP * cols + j * STEP, cols, rows - i * STEP, cols - j * STEP);
@@ -295,6 +319,7 @@ static inline void multiply_range(const struct llmc_tiles_product *p, struct ran
 void llmc_tiles_multiply(const struct llmc_tiles_product *p)
 {
     int64_t a_count = llmc_tiles_panels(p->a.extent), b_count = llmc_tiles_panels(p->b.extent);
+    int64_t steps = llmc_tiles_panels(p->a.depth);
     size_t nbytes = panel_nbytes(p->a.number, p->a.depth);
     int64_t chunk = A_CHUNK_NBYTES / (int64_t)nbytes > 1 ? A_CHUNK_NBYTES / (int64_t)nbytes : 1;
 #pragma omp parallel
@@ -302,14 +327,16 @@ void llmc_tiles_multiply(const struct llmc_tiles_product *p)
         /* Threads divide rows, whose A they have packed themselves, unless that would leave them uneven shares. */
         bool by_rows = a_count >= b_count || (!p->b.data && a_count >= 4 * omp_get_num_threads());
         struct range a = share(a_count), b = share(b_count);
-        pack(A, &p->a, a.begin, a.end, p->a_panels, nbytes);
+        bool shared = !by_rows || p->b.data; /* threads need what others pack */
+        struct range own = shared ? share(step_count(&p->a)) : (struct range){a.begin * steps, a.end * steps};
+        pack(A, &p->a, own, SOON, (struct panels){p->a_panels, nbytes});
         if (p->b.data)
-            pack(B, &p->b, b.begin, b.end, p->b_panels, nbytes);
+            pack(B, &p->b, share(step_count(&p->b)), SOON, (struct panels){p->b_panels, nbytes});
         if (!by_rows)
             a = (struct range){0, a_count};
         else
             b = (struct range){0, b_count};
-        if (!by_rows || p->b.data) {
+        if (shared) {
 #pragma omp barrier
         }
         configure();
@@ -332,14 +359,15 @@ void *llmc_tiles_weight_panels(const struct llmc_tiles_weight *w, bool down)
 void llmc_tiles_pack_weight(const struct llmc_tiles_weight *w, int64_t row, int64_t col, int64_t count,
                             const uint16_t *numbers, int64_t stride)
 {
-    size_t step = panel_nbytes(w->number, STEP), turned = panel_nbytes(w->number, w->cols);
-    size_t plain = panel_nbytes(w->number, w->rows);
-    char *of_turned = (char *)llmc_tiles_weight_panels(w, false) + (size_t)(row / STEP) * turned;
-    char *of_plain = (char *)llmc_tiles_weight_panels(w, true) + (size_t)(col / STEP) * plain;
+    size_t step = panel_nbytes(w->number, STEP);
+    struct panels turned = {llmc_tiles_weight_panels(w, false), panel_nbytes(w->number, w->cols)};
+    struct panels plain = {llmc_tiles_weight_panels(w, true), panel_nbytes(w->number, w->rows)};
+    turned.data += (size_t)(row / STEP) * turned.stride + (size_t)(col / STEP) * step;
+    plain.data += (size_t)(col / STEP) * plain.stride + (size_t)(row / STEP) * step;
     struct llmc_tiles_source source = {numbers, w->number, stride, STEP, count, false};
-    pack(B, &source, 0, 1, of_turned + (size_t)(col / STEP) * step, turned);
+    pack(B, &source, (struct range){0, count / STEP}, LATER, turned);
     source = (struct llmc_tiles_source){numbers, w->number, stride, count, STEP, true};
-    pack(B, &source, 0, count / STEP, of_plain + (size_t)(row / STEP) * step, plain);
+    pack(B, &source, (struct range){0, count / STEP}, LATER, plain);
 }
 #else
 /* Nothing below is reached where tiles are not allowed. */
