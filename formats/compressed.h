@@ -31,6 +31,8 @@
 #include "base/number.h"
 #include "base/parameter.h"
 #include "base/status.h"
+#include "formats/hdf5_chunks.h"
+#include "formats/source.h"
 #include "text/tokenizer.h"
 
 #include <stdbool.h>
@@ -46,6 +48,7 @@ struct llmc_compressed_tensor {
     int64_t rows, cols;
     bool sparse;
     void *data;    /* [rows, cols] in `number` */
+    struct llmc_h5_chunks packed; /* set by read_source for the word embedding, in place of data */
     float *scales; /* [rows], LLMC_I8 only */
     bool has_input; /* a linear layer that runs in integers */
     float input_scale;
@@ -76,6 +79,17 @@ llmc_status llmc_compressed_write(const char *path, const struct llmc_compressed
  * Query, key and value of a layer must share one input quantiser. Embeddings, vectors and
  * classifier have none. Errors: LLMC_ERR_IO, LLMC_ERR_FORMAT with file and field. */
 llmc_status llmc_compressed_read(const char *path, struct llmc_compressed *content);
+
+/* The same of a source; it is not needed any more afterwards. With `keep_packed`, the word embedding (where it is
+ * dense) stays packed: its rows are unpacked and checked when they are needed, with llmc_compressed_unpack_rows. */
+llmc_status llmc_compressed_read_source(const struct llmc_source *source, bool keep_packed,
+                                        struct llmc_compressed *content);
+
+/* Unpacks chunk `index` of a packed tensor into `rows` and checks its numbers. Any number of threads
+ * may call it. Errors: LLMC_ERR_FORMAT, LLMC_ERR_MEMORY. */
+llmc_status llmc_compressed_unpack_rows(const struct llmc_h5_chunks *packed, const char *name, int bits, int64_t index,
+                                        void *rows);
+
 void llmc_compressed_release(struct llmc_compressed *content);
 
 #endif
