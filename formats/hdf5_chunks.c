@@ -5,9 +5,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <zlib.h>
 
-enum { CHUNK_NBYTES_MAX = 1 << 20, DEFLATE_RATIO_MAX = 1040 };
+enum { CHUNK_NBYTES_MAX = 1 << 20, DEFLATE_RATIO_MAX = 1040, MAPPED_NBYTES_MIN = 1 << 15 };
 
 /* How an open array is stored. */
 struct layout {
@@ -57,6 +59,18 @@ exit:
     return status;
 }
 
+static llmc_status allocate_bytes(struct llmc_h5_chunks *out, size_t nbytes)
+{
+    if (nbytes < MAPPED_NBYTES_MIN)
+        return llmc_alloc_unset(&out->bytes, nbytes, 1);
+    void *pages = mmap(NULL, nbytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED)
+        return llmc_error(LLMC_ERR_MEMORY, "cannot allocate %zu bytes", nbytes);
+    out->bytes = pages;
+    out->mapped_nbytes = nbytes;
+    return LLMC_OK;
+}
+
 /* A layout of others, through libhdf5. */
 static llmc_status read_plain(struct llmc_h5 *file, const char *name, int rank, const int64_t *shape,
                               struct llmc_h5_chunks *out)
@@ -73,7 +87,7 @@ static llmc_status read_plain(struct llmc_h5 *file, const char *name, int rank, 
                   nbytes, (unsigned long long)out->stored_nbytes);
     LLMC_TRY(llmc_alloc(&out->offsets, 2, sizeof *out->offsets));
     LLMC_TRY(llmc_alloc(&out->steps, 1, 1));
-    LLMC_TRY(llmc_alloc_unset(&out->bytes, nbytes, 1));
+    LLMC_TRY(allocate_bytes(out, nbytes));
     out->offsets[1] = nbytes;
     LLMC_TRY(llmc_h5_read(file, name, out->number, rank, shape, out->bytes));
 exit:
@@ -115,7 +129,7 @@ static llmc_status fetch_chunks(const struct llmc_h5 *file, const char *name, hi
 {
     llmc_status status = LLMC_OK;
     hsize_t at[LLMC_H5_RANK_MAX] = {0};
-    LLMC_TRY(llmc_alloc_unset(&out->bytes, out->stored_nbytes, 1));
+    LLMC_TRY(allocate_bytes(out, out->stored_nbytes));
     for (int64_t i = 0; i < out->count; i++, at[0] += (hsize_t)layout->chunk_rows) {
         uint32_t skipped; /* bit k: filter k was not applied, as it did not shrink this chunk */
         if (H5Dread_chunk(array, H5P_DEFAULT, at, &skipped, out->bytes + out->offsets[i]) < 0) {
@@ -159,8 +173,26 @@ void llmc_h5_chunks_release(struct llmc_h5_chunks *chunks)
 {
     free(chunks->offsets);
     free(chunks->steps);
-    free(chunks->bytes);
+    if (chunks->mapped_nbytes)
+        munmap(chunks->bytes, chunks->mapped_nbytes);
+    else
+        free(chunks->bytes);
     memset(chunks, 0, sizeof *chunks);
+}
+
+void llmc_h5_drop_chunk(const struct llmc_h5_chunks *chunks, int64_t index, bool before_too, bool behind_too)
+{
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t begin = chunks->offsets[index] / page * page;
+    uint64_t end = (chunks->offsets[index + 1] + page - 1) / page * page;
+    /* What may go, neighbours included; the first and the last page only when all of theirs may. */
+    int64_t first = index - (before_too && index > 0), last = index + (behind_too && index + 1 < chunks->count);
+    if (chunks->offsets[first] > begin)
+        begin += page;
+    if (chunks->offsets[last + 1] < end && last + 1 < chunks->count)
+        end -= page;
+    if (chunks->mapped_nbytes && begin < end)
+        madvise(chunks->bytes + begin, (size_t)(end - begin), MADV_DONTNEED);
 }
 
 int64_t llmc_h5_chunk_rows(const struct llmc_h5_chunks *chunks, int64_t index)

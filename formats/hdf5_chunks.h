@@ -19,7 +19,8 @@ struct llmc_h5_chunks {
     int64_t count;           /* of chunks */
     uint64_t *offsets;       /* [count + 1] chunk i is bytes[offsets[i]] .. bytes[offsets[i + 1] - 1] */
     uint8_t *steps;          /* [count] what was done to it: LLMC_H5_SHUFFLED | LLMC_H5_DEFLATED */
-    unsigned char *bytes;
+    unsigned char *bytes;    /* pages of their own where they are many: nothing stays behind in the heap */
+    size_t mapped_nbytes;    /* 0: from the heap */
     uint64_t stored_nbytes;  /* in the file */
 };
 
@@ -44,6 +45,10 @@ void llmc_h5_chunks_release(struct llmc_h5_chunks *chunks);
  * threads may unpack. Errors: LLMC_ERR_FORMAT (not what deflate makes, or of another length), LLMC_ERR_MEMORY. */
 int64_t llmc_h5_chunk_rows(const struct llmc_h5_chunks *chunks, int64_t index);
 llmc_status llmc_h5_unpack_chunk(const struct llmc_h5_chunks *chunks, int64_t index, void *rows);
+
+/* Gives the stored bytes of chunk `index` back to the system. It must not be unpacked any more; nor must
+ * the one before or behind it, where the flag says so: pages that two chunks share can then go too. */
+void llmc_h5_drop_chunk(const struct llmc_h5_chunks *chunks, int64_t index, bool before_too, bool behind_too);
 
 /* All rows. */
 llmc_status llmc_h5_unpack(const struct llmc_h5_chunks *chunks, void *rows);
