@@ -18,7 +18,7 @@
 
 enum { THREADS = 8, TEXTS = 200, VOCABULARY = 3000, LABELS = 2 };
 
-static const char path[] = "/tmp/llmc_test_library.llmc";
+static char path[64];
 static char texts[TEXTS][64];
 static const char *text_list[TEXTS];
 static float expected[TEXTS * LABELS];
@@ -27,6 +27,7 @@ static int make_file(void **state)
 {
     (void)state;
     struct llmc_compressed content;
+    snprintf(path, sizeof path, "/tmp/llmc_test_library_%d.llmc", (int)getpid());
     if (sample_model_make(&content, VOCABULARY, 32, 2) != LLMC_OK || llmc_compressed_write(path, &content) != LLMC_OK)
         return -1;
     llmc_compressed_release(&content);
