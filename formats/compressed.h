@@ -2,7 +2,8 @@
  * The compressed checkpoint, model.llmc: all that the runtime needs, in few bytes.
  *
  * Bytes 0..511: the seal of envelope.h with magic "LLMC\r\n\x1a\n" and LLMC_COMPRESSED_VERSION.
- * From byte 512: an HDF5 file. All arrays use shuffle + deflate 9.
+ * From byte 512: an HDF5 file. Arrays are in chunks of whole rows, with shuffle + deflate; a chunk may be stored
+ * without deflate (its filter mask says so). Readers take any layout that HDF5 reads with these two filters.
  *     /                        attributes: the architecture's fields; "activation"; "tokens_max";
  *                              "lowercase", "strip_accents", "split_chinese", "clean" (0 or 1);
  *                              "origin" (JSON text: how the model was made)

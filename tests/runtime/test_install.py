@@ -98,7 +98,7 @@ def build_by_pkg_config(prefix, library_folder, scratch, package):
 
 def build_by_cmake(prefix, scratch, static):
     folder = os.path.join(scratch, "cmake-static" if static else "cmake-shared")
-    run(CMAKE, "-S", os.path.join(SOURCE, "examples"), "-B", folder, f"-DCMAKE_PREFIX_PATH={prefix}",
+    run(CMAKE, "-G", "Ninja", "-S", os.path.join(SOURCE, "examples"), "-B", folder, f"-DCMAKE_PREFIX_PATH={prefix}",
         f"-DSTATIC={'ON' if static else 'OFF'}", f"-DCMAKE_C_FLAGS={' '.join(FLAGS)}")
     run(CMAKE, "--build", folder)
     return os.path.join(folder, "classify")
