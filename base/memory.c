@@ -12,25 +12,41 @@
  * a step, and looking up small pages costs more than reading them. */
 enum { HUGE_PAGE_NBYTES = 2 << 20 };
 
-llmc_status llmc_alloc(void *out, size_t count, size_t size)
+/* *nbytes: what was asked for, rounded up to whole cache lines. */
+static llmc_status allocate(void *out, size_t count, size_t size, bool zeroed, size_t *nbytes)
 {
     void *memory = NULL;
-    size_t nbytes;
     memcpy(out, &memory, sizeof memory);
-    if (__builtin_mul_overflow(count, size, &nbytes) || nbytes > SIZE_MAX - LLMC_ALIGNMENT)
+    if (__builtin_mul_overflow(count, size, nbytes) || *nbytes > SIZE_MAX - LLMC_ALIGNMENT)
         return llmc_error(LLMC_ERR_MEMORY, "cannot allocate %zu objects of %zu bytes", count, size);
-    bool large = nbytes >= HUGE_PAGE_NBYTES;
-    size_t alignment = large ? HUGE_PAGE_NBYTES : LLMC_ALIGNMENT;
-    nbytes = (nbytes + LLMC_ALIGNMENT) / LLMC_ALIGNMENT * LLMC_ALIGNMENT;
-    memory = aligned_alloc(alignment, nbytes);
+    *nbytes = (*nbytes + LLMC_ALIGNMENT) / LLMC_ALIGNMENT * LLMC_ALIGNMENT;
+    bool huge = zeroed && *nbytes >= HUGE_PAGE_NBYTES; /* what is not touched at once may never be */
+    memory = aligned_alloc(huge ? HUGE_PAGE_NBYTES : LLMC_ALIGNMENT, *nbytes);
     if (!memory)
-        return llmc_error(LLMC_ERR_MEMORY, "cannot allocate %zu bytes", nbytes);
+        return llmc_error(LLMC_ERR_MEMORY, "cannot allocate %zu bytes", *nbytes);
 #ifdef MADV_HUGEPAGE
-    if (large)
-        madvise(memory, nbytes / HUGE_PAGE_NBYTES * HUGE_PAGE_NBYTES, MADV_HUGEPAGE); /* a wish: failing is fine */
+    if (huge)
+        madvise(memory, *nbytes / HUGE_PAGE_NBYTES * HUGE_PAGE_NBYTES, MADV_HUGEPAGE); /* a wish: failing is fine */
 #endif
-    memset(memory, 0, nbytes);
     memcpy(out, &memory, sizeof memory);
+    return LLMC_OK;
+}
+
+llmc_status llmc_alloc_unset(void *out, size_t count, size_t size)
+{
+    size_t nbytes;
+    return allocate(out, count, size, false, &nbytes);
+}
+
+llmc_status llmc_alloc(void *out, size_t count, size_t size)
+{
+    void *memory;
+    size_t nbytes;
+    llmc_status status = allocate(out, count, size, true, &nbytes);
+    if (status != LLMC_OK)
+        return status;
+    memcpy(&memory, out, sizeof memory);
+    memset(memory, 0, nbytes);
     return LLMC_OK;
 }
 

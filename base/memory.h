@@ -17,6 +17,9 @@
  * caller frees *out with free(). */
 llmc_status llmc_alloc(void *out, size_t count, size_t size);
 
+/* The same with any content: large pieces cost no memory before they are written. */
+llmc_status llmc_alloc_unset(void *out, size_t count, size_t size);
+
 /* *out = a copy of `text` (NULL stays NULL). The caller frees it with free(). */
 llmc_status llmc_strdup(char **out, const char *text);
 

@@ -1,6 +1,7 @@
 #include "base/status.h"
 
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,7 +44,7 @@ const char *llmc_status_words(llmc_status code)
         LLMC_STATUS_TABLE(LLMC_STATUS_WORDS)
 #undef LLMC_STATUS_WORDS
     };
-    return words[code];
+    return code >= 0 && (size_t)code < sizeof words / sizeof words[0] ? words[code] : "unknown status";
 }
 
 int llmc_status_exit(llmc_status code)

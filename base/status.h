@@ -22,6 +22,8 @@
 #ifndef LLMC_BASE_STATUS_H
 #define LLMC_BASE_STATUS_H
 
+#include "include/llmc_runtime.h" /* llmc_status, llmc_error_message, llmc_status_words */
+
 /* code, exit status of a command, words that start the message at the command line */
 #define LLMC_STATUS_TABLE(X)                                                   \
     X(LLMC_OK, 0, "ok")                                                        \
@@ -35,12 +37,6 @@
     X(LLMC_ERR_UNSUPPORTED, 9, "not supported")                                \
     X(LLMC_ERR_INTERRUPTED, 130, "interrupted")
 
-typedef enum llmc_status {
-#define LLMC_STATUS_ENUM(code, exit_status, words) code,
-    LLMC_STATUS_TABLE(LLMC_STATUS_ENUM)
-#undef LLMC_STATUS_ENUM
-} llmc_status;
-
 /* Records the message of a failure of this thread (at most 1,023 bytes; longer
  * text is cut) and returns `code`, which must not be LLMC_OK. */
 llmc_status llmc_error(llmc_status code, const char *format, ...)
@@ -51,13 +47,7 @@ llmc_status llmc_error(llmc_status code, const char *format, ...)
 llmc_status llmc_error_prefix(llmc_status code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The message of this thread's last failure; "" if there was none. Valid until
- * the thread's next failure. */
-const char *llmc_error_message(void);
-
-/* The words of a code ("bad file"), and the exit status of a command that ends
- * with it. */
-const char *llmc_status_words(llmc_status code);
+/* The exit status of a command that ends with `code`. */
 int llmc_status_exit(llmc_status code);
 
 /* Both need a variable `status` and a label `exit` in the function. */

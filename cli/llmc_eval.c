@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "experiments/measure.h"
-#include "runtime/llmc_runtime.h"
+#include "include/llmc_runtime.h"
 #include "text/dataset.h"
 
 #include <getopt.h>

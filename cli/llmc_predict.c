@@ -2,7 +2,7 @@
 #include "cli/progress_line.h"
 
 #include "base/memory.h"
-#include "runtime/llmc_runtime.h"
+#include "include/llmc_runtime.h"
 
 #include <errno.h>
 #include <getopt.h>

@@ -19,49 +19,81 @@ static llmc_status check_floats(const char *name, const char *what, const float 
     return LLMC_OK;
 }
 
-static llmc_status check_integers(const struct llmc_compressed_tensor *tensor)
+static llmc_status check_halves(const char *name, const uint16_t *halves, int64_t count)
 {
-    if (tensor->bits < 2 || tensor->bits > 8)
-        return llmc_error(LLMC_ERR_FORMAT, "tensor %s: bits is %d; legal are 2 to 8", tensor->name, tensor->bits);
+    for (int64_t i = 0; i < count; i++)
+        if ((halves[i] & 0x7c00) == 0x7c00)
+            return llmc_error(LLMC_ERR_FORMAT, "tensor %s: value %lld is not finite", name, (long long)i);
+    return LLMC_OK;
+}
+
+static llmc_status check_integers(const char *name, int bits, const int8_t *values, int64_t count)
+{
+    int limit = (1 << (bits - 1)) - 1;
+    int8_t lowest = 0, highest = 0;
+    for (int64_t i = 0; i < count; i++) {
+        lowest = values[i] < lowest ? values[i] : lowest;
+        highest = values[i] > highest ? values[i] : highest;
+    }
+    if (lowest < -limit || highest > limit)
+        return llmc_error(LLMC_ERR_FORMAT, "tensor %s: integers from %d to %d; %d bits hold -%d to %d", name, lowest,
+                          highest, bits, limit, limit);
+    return LLMC_OK;
+}
+
+static llmc_status check_values(const char *name, enum llmc_number number, int bits, const void *values, int64_t count)
+{
+    return number == LLMC_I8 ? check_integers(name, bits, values, count)
+         : number == LLMC_F16 ? check_halves(name, values, count)
+                              : check_floats(name, "value", values, count);
+}
+
+static llmc_status check_scales(const struct llmc_compressed_tensor *tensor)
+{
     if (!tensor->scales)
         return llmc_error(LLMC_ERR_FORMAT, "tensor %s: no scales", tensor->name);
     for (int64_t row = 0; row < tensor->rows; row++)
         if (!(tensor->scales[row] > 0 && isfinite(tensor->scales[row])))
             return llmc_error(LLMC_ERR_FORMAT, "tensor %s: scale %lld is %g; legal are finite numbers above 0",
                               tensor->name, (long long)row, (double)tensor->scales[row]);
-    const int8_t *values = tensor->data;
-    int limit = (1 << (tensor->bits - 1)) - 1;
-    int lowest = 0, highest = 0;
-    for (int64_t i = 0; i < tensor->rows * tensor->cols; i++) {
-        lowest = values[i] < lowest ? values[i] : lowest;
-        highest = values[i] > highest ? values[i] : highest;
-    }
-    if (lowest < -limit || highest > limit)
-        return llmc_error(LLMC_ERR_FORMAT, "tensor %s: integers from %d to %d; %d bits hold -%d to %d", tensor->name,
-                          lowest, highest, tensor->bits, limit, limit);
     return LLMC_OK;
 }
 
-static llmc_status check_tensor(const struct llmc_compressed_tensor *tensor)
+static llmc_status check_format(const struct llmc_compressed_tensor *tensor)
 {
-    int64_t count = tensor->rows * tensor->cols;
-    if (!tensor->data)
+    if (!tensor->data && tensor->packed.count == 0)
         return llmc_error(LLMC_ERR_FORMAT, "tensor %s: no values", tensor->name);
-    if (tensor->number == LLMC_I8)
-        return check_integers(tensor);
-    if (tensor->bits != 0)
+    if (tensor->number == LLMC_I8 && (tensor->bits < 2 || tensor->bits > 8))
+        return llmc_error(LLMC_ERR_FORMAT, "tensor %s: bits is %d; legal are 2 to 8", tensor->name, tensor->bits);
+    if (tensor->number != LLMC_I8 && tensor->bits != 0)
         return llmc_error(LLMC_ERR_FORMAT, "tensor %s: bits is %d, but its numbers are no integers", tensor->name,
                           tensor->bits);
-    if (tensor->number == LLMC_F32)
-        return check_floats(tensor->name, "value", tensor->data, count);
-    if (tensor->number != LLMC_F16)
+    if (tensor->number != LLMC_I8 && tensor->number != LLMC_F32 && tensor->number != LLMC_F16)
         return llmc_error(LLMC_ERR_FORMAT, "tensor %s: number format %d; legal are F32, F16, I8", tensor->name,
                           (int)tensor->number);
-    const uint16_t *halves = tensor->data;
-    for (int64_t i = 0; i < count; i++)
-        if ((halves[i] & 0x7c00) == 0x7c00)
-            return llmc_error(LLMC_ERR_FORMAT, "tensor %s: value %lld is not finite", tensor->name, (long long)i);
     return LLMC_OK;
+}
+
+llmc_status llmc_compressed_check_numbers(const struct llmc_compressed_tensor *tensor)
+{
+    llmc_status status = LLMC_OK;
+    LLMC_TRY(check_format(tensor));
+    if (tensor->number == LLMC_I8)
+        LLMC_TRY(check_scales(tensor));
+    if (tensor->data)
+        LLMC_TRY(check_values(tensor->name, tensor->number, tensor->bits, tensor->data, tensor->rows * tensor->cols));
+exit:
+    return status;
+}
+
+llmc_status llmc_compressed_unpack_rows(const struct llmc_h5_chunks *packed, const char *name, int bits, int64_t index,
+                                        void *rows)
+{
+    llmc_status status = llmc_h5_unpack_chunk(packed, index, rows);
+    if (status != LLMC_OK)
+        return llmc_error_prefix(status, "tensor %s", name);
+    size_t nbytes = (size_t)llmc_h5_chunk_rows(packed, index) * packed->row_nbytes;
+    return check_values(name, packed->number, bits, rows, (int64_t)(nbytes / llmc_number_nbytes(packed->number)));
 }
 
 static llmc_status check_input(const struct llmc_compressed_tensor *tensor, enum llmc_parameter_kind kind)
@@ -120,7 +152,7 @@ static llmc_status check_texts(const struct llmc_compressed *content)
     return LLMC_OK;
 }
 
-llmc_status llmc_compressed_check(const struct llmc_compressed *content)
+llmc_status llmc_compressed_check_structure(const struct llmc_compressed *content)
 {
     llmc_status status = LLMC_OK;
     char name[LLMC_PARAMETER_NAME_NBYTES];
@@ -142,7 +174,6 @@ llmc_status llmc_compressed_check(const struct llmc_compressed *content)
         if (tensor->rows != rows || tensor->cols != cols)
             LLMC_FAIL(LLMC_ERR_FORMAT, "tensor %s: [%lld, %lld] instead of [%lld, %lld]", name,
                       (long long)tensor->rows, (long long)tensor->cols, (long long)rows, (long long)cols);
-        LLMC_TRY(check_tensor(tensor));
         LLMC_TRY(check_input(tensor, kind));
     }
     if (content->tensor_count != count)
@@ -168,6 +199,14 @@ void llmc_tensor_row(const struct llmc_compressed_tensor *tensor, int64_t row, f
     }
 }
 
+llmc_status llmc_compressed_check(const struct llmc_compressed *content)
+{
+    llmc_status status = llmc_compressed_check_structure(content);
+    for (int32_t i = 0; status == LLMC_OK && i < content->tensor_count; i++)
+        status = llmc_compressed_check_numbers(&content->tensors[i]);
+    return status;
+}
+
 void llmc_compressed_release(struct llmc_compressed *content)
 {
     if (!content)
@@ -178,6 +217,7 @@ void llmc_compressed_release(struct llmc_compressed *content)
         free(content->tensors[i].name);
         free(content->tensors[i].data);
         free(content->tensors[i].scales);
+        llmc_h5_chunks_release(&content->tensors[i].packed);
     }
     free(content->labels);
     free(content->tensors);

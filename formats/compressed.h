@@ -2,7 +2,8 @@
  * The compressed checkpoint, model.llmc: all that the runtime needs, in few bytes.
  *
  * Bytes 0..511: the seal of envelope.h with magic "LLMC\r\n\x1a\n" and LLMC_COMPRESSED_VERSION.
- * From byte 512: an HDF5 file. All arrays use shuffle + deflate 9.
+ * From byte 512: an HDF5 file. Arrays are in chunks of whole rows, with shuffle + deflate; a chunk may be stored
+ * without deflate (its filter mask says so). Readers take any layout that HDF5 reads with these two filters.
  *     /                        attributes: the architecture's fields; "activation"; "tokens_max";
  *                              "lowercase", "strip_accents", "split_chinese", "clean" (0 or 1);
  *                              "origin" (JSON text: how the model was made)
@@ -31,6 +32,8 @@
 #include "base/number.h"
 #include "base/parameter.h"
 #include "base/status.h"
+#include "formats/hdf5_chunks.h"
+#include "formats/source.h"
 #include "text/tokenizer.h"
 
 #include <stdbool.h>
@@ -46,6 +49,7 @@ struct llmc_compressed_tensor {
     int64_t rows, cols;
     bool sparse;
     void *data;    /* [rows, cols] in `number` */
+    struct llmc_h5_chunks packed; /* set by read_source for the word embedding, in place of data */
     float *scales; /* [rows], LLMC_I8 only */
     bool has_input; /* a linear layer that runs in integers */
     float input_scale;
@@ -76,6 +80,17 @@ llmc_status llmc_compressed_write(const char *path, const struct llmc_compressed
  * Query, key and value of a layer must share one input quantiser. Embeddings, vectors and
  * classifier have none. Errors: LLMC_ERR_IO, LLMC_ERR_FORMAT with file and field. */
 llmc_status llmc_compressed_read(const char *path, struct llmc_compressed *content);
+
+/* The same of a source; it is not needed any more afterwards. With `keep_packed`, the word embedding (where it is
+ * dense) stays packed: its rows are unpacked and checked when they are needed, with llmc_compressed_unpack_rows. */
+llmc_status llmc_compressed_read_source(const struct llmc_source *source, bool keep_packed,
+                                        struct llmc_compressed *content);
+
+/* Unpacks chunk `index` of a packed tensor into `rows` and checks its numbers. Any number of threads
+ * may call it. Errors: LLMC_ERR_FORMAT, LLMC_ERR_MEMORY. */
+llmc_status llmc_compressed_unpack_rows(const struct llmc_h5_chunks *packed, const char *name, int bits, int64_t index,
+                                        void *rows);
+
 void llmc_compressed_release(struct llmc_compressed *content);
 
 /* Row `row` of a tensor of any format in FP32: out [cols]. */

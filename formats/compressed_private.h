@@ -15,4 +15,19 @@ extern const struct llmc_envelope llmc_compressed_envelope;
 /* Checks all that the header promises of a content in memory. Errors: LLMC_ERR_FORMAT with the field. */
 llmc_status llmc_compressed_check(const struct llmc_compressed *content);
 
+/* Its two parts: all but the numbers of the tensors, and the numbers of one. */
+llmc_status llmc_compressed_check_structure(const struct llmc_compressed *content);
+llmc_status llmc_compressed_check_numbers(const struct llmc_compressed_tensor *tensor);
+
+/* Where the parts of a tensor are on their way from the file: read by one thread, unpacked by any. */
+struct llmc_compressed_parts {
+    struct llmc_h5_chunks values, mask, scales;
+    int64_t nonzeros; /* of a sparse tensor */
+};
+
+/* Unpacks and checks the values and scales of `tensor`, whose memory is there; then drops the parts.
+ * Without values, only the scales. */
+llmc_status llmc_compressed_unpack(struct llmc_compressed_tensor *tensor, struct llmc_compressed_parts *parts);
+void llmc_compressed_parts_release(struct llmc_compressed_parts *parts);
+
 #endif

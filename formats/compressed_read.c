@@ -2,20 +2,30 @@
 #include "formats/compressed_private.h"
 #include "formats/hdf5_file.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Deflate shrinks at most 1,032-fold, and a mask of zeros stands for 32 times its
  * bytes. No real model comes near: a file that claims more is built to exhaust memory. */
-enum { DEFLATE_MAX = 1040, EXPANSION_MAX = 2048, TEXT_NBYTES_MAX = 1 << 26 };
+enum { EXPANSION_MAX = 2048, TEXT_NBYTES_MAX = 1 << 26 };
+
+enum { PARALLEL_NBYTES = 1 << 20 }; /* waking threads costs more than a smaller file does */
 
 struct reader {
     struct llmc_h5 *file;
     uint64_t nbytes_left; /* of memory that this file may still ask for */
+    uint64_t stored_left; /* bytes that arrays not yet read may have in it: none lies in two of them */
     size_t arrays;        /* read so far */
+    bool keep_packed;
+    bool parallel; /* enough to do for several threads */
+    const struct llmc_compressed_tensor *words; /* the word embedding */
+    struct llmc_compressed_parts *parts;        /* of each tensor, until they are unpacked */
+    atomic_int_least32_t failed; /* the first tensor that did not unpack */
 };
 
+/* Memory of any content, which the reader then fills. */
 static llmc_status take_memory(struct reader *reader, void *out, int64_t count, size_t size)
 {
     uint64_t nbytes;
@@ -24,28 +34,23 @@ static llmc_status take_memory(struct reader *reader, void *out, int64_t count, 
         return llmc_error(LLMC_ERR_FORMAT, "more than %d times the file's size in memory", EXPANSION_MAX);
     }
     reader->nbytes_left -= nbytes;
-    return llmc_alloc(out, (size_t)count, size);
+    return llmc_alloc_unset(out, (size_t)count, size);
 }
 
-static llmc_status read_array(struct reader *reader, const char *group, const char *name, enum llmc_number number,
-                              int rank, const int64_t *shape, void *data, uint64_t *stored_nbytes)
+static llmc_status read_chunks(struct reader *reader, const char *group, const char *name, enum llmc_number number,
+                               int rank, const int64_t *shape, struct llmc_h5_chunks *out, uint64_t *stored_nbytes)
 {
-    llmc_status status = LLMC_OK;
     char path[LLMC_COMPRESSED_PATH_NBYTES];
-    uint64_t stored, nbytes = llmc_number_nbytes(number);
     snprintf(path, sizeof path, "%s%s%s", group, group[0] ? "/" : "", name);
-    LLMC_TRY(llmc_h5_stored_nbytes(reader->file, path, &stored));
-    for (int i = 0; i < rank; i++)
-        nbytes *= (uint64_t)shape[i];
-    /* Chunks that were never written would read as zeros. */
-    if (nbytes / DEFLATE_MAX > stored || (nbytes > 0 && stored == 0))
-        LLMC_FAIL(LLMC_ERR_FORMAT, "%s: %llu bytes of values cannot come from %llu stored bytes", path,
-                  (unsigned long long)nbytes, (unsigned long long)stored);
-    LLMC_TRY(llmc_h5_read(reader->file, path, number, rank, shape, data));
-    *stored_nbytes += stored;
+    llmc_status status = llmc_h5_read_chunks(reader->file, path, number, rank, shape, out);
+    if (status != LLMC_OK)
+        return status;
+    if (out->stored_nbytes > reader->stored_left)
+        return llmc_error(LLMC_ERR_FORMAT, "%s: the arrays have more bytes than the file", path);
+    reader->stored_left -= out->stored_nbytes;
+    *stored_nbytes += out->stored_nbytes;
     reader->arrays++;
-exit:
-    return status;
+    return LLMC_OK;
 }
 
 /* The length of an array of one dimension. */
@@ -70,10 +75,16 @@ static llmc_status read_text_array(struct reader *reader, const char *name, char
                                    uint64_t *stored_nbytes)
 {
     llmc_status status = LLMC_OK;
+    struct llmc_h5_chunks chunks = {0};
     LLMC_TRY(read_length(reader, name, LLMC_U8, TEXT_NBYTES_MAX, nbytes));
     LLMC_TRY(take_memory(reader, text, *nbytes + 1, 1));
-    LLMC_TRY(read_array(reader, "", name, LLMC_U8, 1, nbytes, *text, stored_nbytes));
+    (*text)[*nbytes] = '\0';
+    LLMC_TRY(read_chunks(reader, "", name, LLMC_U8, 1, nbytes, &chunks, stored_nbytes));
+    status = llmc_h5_unpack(&chunks, *text);
+    if (status != LLMC_OK)
+        status = llmc_error_prefix(status, "%s", name);
 exit:
+    llmc_h5_chunks_release(&chunks);
     return status;
 }
 
@@ -84,7 +95,7 @@ static llmc_status read_labels(struct reader *reader, struct llmc_compressed *co
     int64_t nbytes;
     uint64_t stored = 0;
     LLMC_TRY(read_text_array(reader, "labels", &text, &nbytes, &stored));
-    LLMC_TRY(take_memory(reader, &content->labels, content->architecture.labels, sizeof *content->labels));
+    LLMC_TRY(llmc_alloc(&content->labels, (size_t)content->architecture.labels, sizeof *content->labels));
     char *line = text;
     char *end = text + nbytes;
     for (int32_t i = 0; i < content->architecture.labels; i++) {
@@ -115,54 +126,28 @@ static llmc_status read_bool(struct reader *reader, const char *group, const cha
     return status;
 }
 
-/* Spreads stored values over the places that the mask names. */
-static llmc_status spread(const struct llmc_compressed_tensor *tensor, const uint8_t *mask, const char *values,
-                          int64_t nonzeros)
-{
-    size_t nbytes = llmc_number_nbytes(tensor->number);
-    int64_t count = tensor->rows * tensor->cols;
-    int64_t set = 0;
-    for (int64_t i = 0; i < (count + 7) / 8; i++)
-        set += __builtin_popcount(mask[i]);
-    if (set != nonzeros || (count % 8 != 0 && mask[count / 8] >> (count % 8) != 0))
-        return llmc_error(LLMC_ERR_FORMAT, "tensor %s: the mask names %lld places for %lld values", tensor->name,
-                          (long long)set, (long long)nonzeros);
-    char *data = tensor->data;
-    for (int64_t i = 0; i < count; i++) {
-        if (!(mask[i / 8] >> (i % 8) & 1))
-            continue;
-        memcpy(data + (size_t)i * nbytes, values, nbytes);
-        values += nbytes;
-    }
-    return LLMC_OK;
-}
-
-static llmc_status read_values(struct reader *reader, const char *group, struct llmc_compressed_tensor *tensor)
+/* The stored values, and where they are to go. */
+static llmc_status read_values(struct reader *reader, const char *group, struct llmc_compressed_tensor *tensor,
+                               struct llmc_compressed_parts *parts)
 {
     llmc_status status = LLMC_OK;
-    uint8_t *mask = NULL;
-    char *values = NULL;
     char path[LLMC_COMPRESSED_PATH_NBYTES];
-    size_t nbytes = llmc_number_nbytes(tensor->number);
     int64_t count = tensor->rows * tensor->cols;
     int64_t mask_nbytes = (count + 7) / 8;
-    int64_t nonzeros;
-    LLMC_TRY(take_memory(reader, &tensor->data, count, nbytes));
+    bool keep_packed = reader->keep_packed && !tensor->sparse && tensor == reader->words;
+    if (!keep_packed)
+        LLMC_TRY(take_memory(reader, &tensor->data, count, llmc_number_nbytes(tensor->number)));
     if (!tensor->sparse) {
-        LLMC_TRY(read_array(reader, group, "values", tensor->number, 2, (int64_t[]){tensor->rows, tensor->cols},
-                            tensor->data, &tensor->stored_nbytes));
+        LLMC_TRY(read_chunks(reader, group, "values", tensor->number, 2, (int64_t[]){tensor->rows, tensor->cols},
+                             keep_packed ? &tensor->packed : &parts->values, &tensor->stored_nbytes));
         goto exit;
     }
     snprintf(path, sizeof path, "%s/values", group);
-    LLMC_TRY(read_length(reader, path, tensor->number, count, &nonzeros));
-    LLMC_TRY(llmc_alloc(&values, (size_t)nonzeros, nbytes));
-    LLMC_TRY(llmc_alloc(&mask, (size_t)mask_nbytes, 1));
-    LLMC_TRY(read_array(reader, group, "values", tensor->number, 1, &nonzeros, values, &tensor->stored_nbytes));
-    LLMC_TRY(read_array(reader, group, "mask", LLMC_U8, 1, &mask_nbytes, mask, &tensor->stored_nbytes));
-    LLMC_TRY(spread(tensor, mask, values, nonzeros));
+    LLMC_TRY(read_length(reader, path, tensor->number, count, &parts->nonzeros));
+    LLMC_TRY(read_chunks(reader, group, "values", tensor->number, 1, &parts->nonzeros, &parts->values,
+                         &tensor->stored_nbytes));
+    LLMC_TRY(read_chunks(reader, group, "mask", LLMC_U8, 1, &mask_nbytes, &parts->mask, &tensor->stored_nbytes));
 exit:
-    free(mask);
-    free(values);
     return status;
 }
 
@@ -185,8 +170,8 @@ static llmc_status read_number(struct reader *reader, const char *group, enum ll
     return status;
 }
 
-static llmc_status read_tensor(struct reader *reader, struct llmc_compressed_tensor *tensor, int64_t rows,
-                               int64_t cols)
+static llmc_status read_tensor(struct reader *reader, struct llmc_compressed_tensor *tensor,
+                               struct llmc_compressed_parts *parts, int64_t rows, int64_t cols)
 {
     llmc_status status = LLMC_OK;
     char group[LLMC_COMPRESSED_PATH_NBYTES - 16];
@@ -203,10 +188,10 @@ static llmc_status read_tensor(struct reader *reader, struct llmc_compressed_ten
         LLMC_FAIL(LLMC_ERR_FORMAT, "tensor %s: [%lld, %lld] instead of [%lld, %lld]", tensor->name,
                   (long long)tensor->rows, (long long)tensor->cols, (long long)rows, (long long)cols);
     LLMC_TRY(read_bool(reader, group, "sparse", &tensor->sparse));
-    LLMC_TRY(read_values(reader, group, tensor));
+    LLMC_TRY(read_values(reader, group, tensor, parts));
     if (tensor->number == LLMC_I8) {
         LLMC_TRY(take_memory(reader, &tensor->scales, rows, sizeof *tensor->scales));
-        LLMC_TRY(read_array(reader, group, "scales", LLMC_F32, 1, &rows, tensor->scales, &tensor->stored_nbytes));
+        LLMC_TRY(read_chunks(reader, group, "scales", LLMC_F32, 1, &rows, &parts->scales, &tensor->stored_nbytes));
     }
 exit:
     return status;
@@ -254,25 +239,6 @@ exit:
     return status;
 }
 
-static llmc_status read_tensors(struct reader *reader, struct llmc_compressed *content)
-{
-    llmc_status status = LLMC_OK;
-    char name[LLMC_PARAMETER_NAME_NBYTES];
-    enum llmc_parameter_kind kind;
-    int64_t rows, cols;
-    int32_t count = llmc_head_parameter(&content->architecture, LLMC_HEAD_PARAMETERS);
-    LLMC_TRY(llmc_alloc(&content->tensors, (size_t)count, sizeof *content->tensors));
-    content->tensor_count = count;
-    for (int32_t i = 0; i < count; i++) {
-        llmc_parameter_describe(&content->architecture, i, name, &kind, &rows, &cols);
-        LLMC_TRY(llmc_strdup(&content->tensors[i].name, name));
-        LLMC_TRY(read_tensor(reader, &content->tensors[i], rows, cols));
-    }
-    LLMC_TRY(read_inputs(reader, content));
-exit:
-    return status;
-}
-
 /* Every array of the file was read: nothing hides behind the expected ones. */
 static llmc_status check_no_others(struct reader *reader)
 {
@@ -287,6 +253,67 @@ static llmc_status check_no_others(struct reader *reader)
     if (count != reader->arrays)
         return llmc_error(LLMC_ERR_FORMAT, "%zu arrays where this architecture has %zu", count, reader->arrays);
     return LLMC_OK;
+}
+
+static llmc_status read_expected(struct reader *reader, struct llmc_compressed *content, int32_t index)
+{
+    char name[LLMC_PARAMETER_NAME_NBYTES];
+    enum llmc_parameter_kind kind;
+    int64_t rows, cols;
+    llmc_parameter_describe(&content->architecture, index, name, &kind, &rows, &cols);
+    llmc_status status = llmc_strdup(&content->tensors[index].name, name);
+    if (status != LLMC_OK)
+        return status;
+    return read_tensor(reader, &content->tensors[index], &reader->parts[index], rows, cols);
+}
+
+static void unpack(struct reader *reader, struct llmc_compressed *content, int32_t index)
+{
+    if (llmc_compressed_unpack(&content->tensors[index], &reader->parts[index]) == LLMC_OK) {
+        llmc_compressed_parts_release(&reader->parts[index]);
+        return;
+    }
+    int32_t first = atomic_load(&reader->failed);
+    while (index < first && !atomic_compare_exchange_weak(&reader->failed, &first, index))
+        ;
+}
+
+/* One thread reads through libhdf5, the others unpack what it has read. The word embedding comes last: most of the
+ * bytes and, where it stays packed, nothing to unpack. */
+static llmc_status read_and_unpack(struct reader *reader, struct llmc_compressed *content)
+{
+    llmc_status status = LLMC_OK;
+    for (int32_t i = 1; i <= content->tensor_count; i++) {
+        int32_t index = i % content->tensor_count;
+        LLMC_TRY(read_expected(reader, content, index));
+#pragma omp task firstprivate(index)
+        unpack(reader, content, index);
+    }
+    LLMC_TRY(read_inputs(reader, content));
+    LLMC_TRY(check_no_others(reader));
+exit:
+    return status;
+}
+
+static llmc_status read_tensors(struct reader *reader, struct llmc_compressed *content)
+{
+    llmc_status status = LLMC_OK;
+    int32_t count = llmc_head_parameter(&content->architecture, LLMC_HEAD_PARAMETERS);
+    LLMC_TRY(llmc_alloc(&content->tensors, (size_t)count, sizeof *content->tensors));
+    content->tensor_count = count;
+    reader->words = &content->tensors[LLMC_WORDS];
+    reader->failed = count;
+    LLMC_TRY(llmc_alloc(&reader->parts, (size_t)count, sizeof *reader->parts));
+#pragma omp parallel if (reader->parallel)
+#pragma omp master
+    status = read_and_unpack(reader, content);
+    if (status == LLMC_OK)
+        status = llmc_compressed_check_structure(content);
+    /* Messages are kept per thread, so the first tensor that failed is unpacked again by this one. */
+    if (status == LLMC_OK && reader->failed < count)
+        status = llmc_compressed_unpack(&content->tensors[reader->failed], &reader->parts[reader->failed]);
+exit:
+    return status;
 }
 
 static llmc_status read_content(struct reader *reader, struct llmc_compressed *content)
@@ -309,28 +336,41 @@ static llmc_status read_content(struct reader *reader, struct llmc_compressed *c
     content->vocabulary_nbytes = (size_t)vocabulary_nbytes;
     LLMC_TRY(read_labels(reader, content));
     LLMC_TRY(read_tensors(reader, content));
-    LLMC_TRY(check_no_others(reader));
-    LLMC_TRY(llmc_compressed_check(content));
 exit:
+    return status;
+}
+
+llmc_status llmc_compressed_read_source(const struct llmc_source *source, bool keep_packed,
+                                        struct llmc_compressed *content)
+{
+    llmc_status status = LLMC_OK;
+    struct reader reader = {.keep_packed = keep_packed, .parallel = source->nbytes >= PARALLEL_NBYTES};
+    memset(content, 0, sizeof *content);
+    LLMC_TRY(llmc_envelope_verify(source, &llmc_compressed_envelope));
+    reader.stored_left = source->nbytes;
+    if (__builtin_mul_overflow(source->nbytes, (uint64_t)EXPANSION_MAX, &reader.nbytes_left))
+        reader.nbytes_left = UINT64_MAX;
+    LLMC_TRY(llmc_h5_open_source(&reader.file, source));
+    status = read_content(&reader, content);
+    if (status != LLMC_OK && strncmp(llmc_error_message(), source->name, strlen(source->name)) != 0)
+        status = llmc_error_prefix(status, "%s", source->name);
+exit:
+    llmc_h5_abandon(&reader.file);
+    for (int32_t i = 0; reader.parts && i < content->tensor_count; i++)
+        llmc_compressed_parts_release(&reader.parts[i]);
+    free(reader.parts);
+    if (status != LLMC_OK)
+        llmc_compressed_release(content);
     return status;
 }
 
 llmc_status llmc_compressed_read(const char *path, struct llmc_compressed *content)
 {
-    llmc_status status = LLMC_OK;
-    struct reader reader = {0};
-    uint64_t nbytes;
+    struct llmc_source source;
     memset(content, 0, sizeof *content);
-    LLMC_TRY(llmc_envelope_verify(path, &llmc_compressed_envelope, &nbytes));
-    if (__builtin_mul_overflow(nbytes, (uint64_t)EXPANSION_MAX, &reader.nbytes_left))
-        reader.nbytes_left = UINT64_MAX;
-    LLMC_TRY(llmc_h5_open(&reader.file, path));
-    status = read_content(&reader, content);
-    if (status != LLMC_OK && strncmp(llmc_error_message(), path, strlen(path)) != 0)
-        status = llmc_error_prefix(status, "%s", path);
-exit:
-    llmc_h5_abandon(&reader.file);
-    if (status != LLMC_OK)
-        llmc_compressed_release(content);
+    llmc_status status = llmc_source_open(&source, path);
+    if (status == LLMC_OK)
+        status = llmc_compressed_read_source(&source, false, content);
+    llmc_source_close(&source);
     return status;
 }

@@ -15,9 +15,7 @@
 #ifndef LLMC_FORMATS_ENVELOPE_H
 #define LLMC_FORMATS_ENVELOPE_H
 
-#include "base/status.h"
-
-#include <stdint.h>
+#include "formats/source.h"
 
 #define LLMC_ENVELOPE_NBYTES 512
 
@@ -30,8 +28,11 @@ struct llmc_envelope {
 /* Fills in the user block of the finished file `path`, made with LLMC_ENVELOPE_NBYTES of user block. */
 llmc_status llmc_envelope_seal(const char *path, const struct llmc_envelope *envelope);
 
-/* Checks the user block and the checksum of all behind it, without libhdf5.
- * *nbytes_ret = the file's length; may be NULL. Errors: LLMC_ERR_IO, LLMC_ERR_FORMAT, with the file's name. */
-llmc_status llmc_envelope_verify(const char *path, const struct llmc_envelope *envelope, uint64_t *nbytes_ret);
+/* Checks the user block and the checksum of all behind it, without libhdf5. Large files are summed by several
+ * threads (OpenMP). Errors: LLMC_ERR_IO, LLMC_ERR_FORMAT, with the source's name. */
+llmc_status llmc_envelope_verify(const struct llmc_source *source, const struct llmc_envelope *envelope);
+
+/* The same of a file. */
+llmc_status llmc_envelope_verify_file(const char *path, const struct llmc_envelope *envelope);
 
 #endif

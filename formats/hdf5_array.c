@@ -60,23 +60,27 @@ static void choose_chunk(int rank, const int64_t *shape, hsize_t *chunk)
 }
 
 /* Sets `list` to chunks, shuffle and deflate. */
-static bool set_deflate(hid_t list, int rank, const int64_t *shape, int level)
+static bool set_deflate(hid_t list, int rank, const int64_t *shape, int64_t chunk_rows, int level)
 {
     hsize_t chunk[LLMC_H5_RANK_MAX];
-    choose_chunk(rank, shape, chunk);
+    if (chunk_rows == 0)
+        choose_chunk(rank, shape, chunk);
+    for (int i = 0; chunk_rows && i < rank; i++)
+        chunk[i] = (hsize_t)(i ? shape[i] : chunk_rows);
     return H5Pset_chunk(list, rank, chunk) >= 0 && H5Pset_shuffle(list) >= 0 &&
            H5Pset_deflate(list, (unsigned)level) >= 0;
 }
 
-llmc_status llmc_h5_write(struct llmc_h5 *file, const char *name, enum llmc_number number, int rank,
-                          const int64_t *shape, const void *data, int deflate)
+llmc_status llmc_h5_create_array(struct llmc_h5 *file, const char *name, enum llmc_number number, int rank,
+                                 const int64_t *shape, int64_t chunk_rows, int deflate, hid_t *array)
 {
     llmc_status status = LLMC_OK;
-    hid_t type = H5I_INVALID_HID, space = H5I_INVALID_HID, list = H5I_INVALID_HID, array = H5I_INVALID_HID;
+    hid_t type = H5I_INVALID_HID, space = H5I_INVALID_HID, list = H5I_INVALID_HID;
     hsize_t dimensions[LLMC_H5_RANK_MAX] = {0};
     int64_t count = 1;
     char *group = NULL;
     const char *slash = strrchr(name, '/');
+    *array = H5I_INVALID_HID;
     if (rank < 0 || rank > LLMC_H5_RANK_MAX || deflate < 0 || deflate > 9 || !name[0] || name[0] == '/')
         LLMC_FAIL(LLMC_ERR_ARGUMENT, "%s: array \"%s\" of rank %d, deflate %d; legal are ranks 0 to %d, deflate 0 to 9",
                   file->path, name, rank, deflate, LLMC_H5_RANK_MAX);
@@ -92,12 +96,32 @@ llmc_status llmc_h5_write(struct llmc_h5 *file, const char *name, enum llmc_numb
     space = rank ? H5Screate_simple(rank, dimensions, NULL) : H5Screate(H5S_SCALAR);
     list = H5Pcreate(H5P_DATASET_CREATE);
     if (type < 0 || space < 0 || list < 0 || H5Pset_obj_track_times(list, false) < 0 ||
-        (deflate && rank && count && !set_deflate(list, rank, shape, deflate))) {
+        (deflate && rank && count && !set_deflate(list, rank, shape, chunk_rows, deflate))) {
         status = llmc_h5_error(file, LLMC_ERR_ARGUMENT, name, "cannot prepare this array");
         goto exit;
     }
-    array = H5Dcreate2(file->id, name, type, space, H5P_DEFAULT, list, H5P_DEFAULT);
-    if (array < 0 || (count && H5Dwrite(array, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0)) {
+    *array = H5Dcreate2(file->id, name, type, space, H5P_DEFAULT, list, H5P_DEFAULT);
+    if (*array < 0)
+        status = llmc_h5_error(file, LLMC_ERR_IO, name, "cannot write this array");
+exit:
+    llmc_h5_drop(list);
+    llmc_h5_drop(space);
+    llmc_h5_drop(type);
+    free(group);
+    return status;
+}
+
+llmc_status llmc_h5_write(struct llmc_h5 *file, const char *name, enum llmc_number number, int rank,
+                          const int64_t *shape, const void *data, int deflate)
+{
+    llmc_status status = LLMC_OK;
+    hid_t array = H5I_INVALID_HID, type = H5I_INVALID_HID;
+    int64_t count = 1;
+    LLMC_TRY(llmc_h5_create_array(file, name, number, rank, shape, 0, deflate, &array));
+    for (int i = 0; i < rank; i++)
+        count *= shape[i];
+    type = make_type(number);
+    if (type < 0 || (count && H5Dwrite(array, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0)) {
         status = llmc_h5_error(file, LLMC_ERR_IO, name, "cannot write this array");
         goto exit;
     }
@@ -109,10 +133,7 @@ llmc_status llmc_h5_write(struct llmc_h5 *file, const char *name, enum llmc_numb
         status = llmc_h5_check_disk(file, name);
 exit:
     llmc_h5_drop(array);
-    llmc_h5_drop(list);
-    llmc_h5_drop(space);
     llmc_h5_drop(type);
-    free(group);
     return status;
 }
 
@@ -132,14 +153,37 @@ static llmc_status check_filters(const struct llmc_h5 *file, const char *name, h
     return LLMC_OK;
 }
 
+/* `name` without its group, which is *id then: the group that is open already, or the root. */
+static const char *inside_group(const struct llmc_h5 *file, const char *name, hid_t *id)
+{
+    size_t nbytes = file->group_name ? strlen(file->group_name) : 0;
+    *id = file->id;
+    if (nbytes == 0 || strncmp(name, file->group_name, nbytes) != 0 || name[nbytes] != '/' ||
+        strchr(name + nbytes + 1, '/'))
+        return name;
+    *id = file->group;
+    return name + nbytes + 1;
+}
+
+/* Whether the array `name` of group `id` is linked in a way that stays inside the file. */
+static bool array_inside(const struct llmc_h5 *file, hid_t id, const char *name)
+{
+    H5L_info_t info;
+    if (id == file->id)
+        return llmc_h5_inside(file, name);
+    return name[0] && strcmp(name, ".") != 0 && H5Lexists(id, name, H5P_DEFAULT) > 0 &&
+           H5Lget_info(id, name, &info, H5P_DEFAULT) >= 0 && info.type == H5L_TYPE_HARD;
+}
+
 llmc_status llmc_h5_open_array(struct llmc_h5 *file, const char *name, hid_t *array)
 {
     llmc_status status = LLMC_OK;
-    hid_t list = H5I_INVALID_HID;
+    hid_t list = H5I_INVALID_HID, id;
+    const char *short_name = inside_group(file, name, &id);
     *array = H5I_INVALID_HID;
-    if (!name[0] || !llmc_h5_inside(file, name))
+    if (!name[0] || !array_inside(file, id, short_name))
         LLMC_FAIL(LLMC_ERR_FORMAT, "%s: no array \"%s\"", file->path, name);
-    *array = H5Dopen2(file->id, name, H5P_DEFAULT);
+    *array = H5Dopen2(id, short_name, H5P_DEFAULT);
     if (*array < 0) {
         status = llmc_h5_error(file, LLMC_ERR_FORMAT, name, "cannot open this array");
         goto exit;
@@ -263,13 +307,18 @@ exit:
     return status;
 }
 
-static llmc_status check_expected(const struct llmc_h5 *file, const char *name, enum llmc_number number, int rank,
-                                  const int64_t *shape, enum llmc_number found_number, int found_rank,
-                                  const int64_t *found_shape)
+llmc_status llmc_h5_expect(const struct llmc_h5 *file, const char *name, hid_t array, enum llmc_number number,
+                           int rank, const int64_t *shape)
 {
-    if (found_number != number)
-        return llmc_error(LLMC_ERR_FORMAT, "%s: %s: holds %s, expected %s", file->path, name,
-                          llmc_number_name(found_number), llmc_number_name(number));
+    enum llmc_number found;
+    int found_rank;
+    int64_t found_shape[LLMC_H5_RANK_MAX];
+    llmc_status status = describe(file, name, array, &found, &found_rank, found_shape);
+    if (status != LLMC_OK)
+        return status;
+    if (found != number)
+        return llmc_error(LLMC_ERR_FORMAT, "%s: %s: holds %s, expected %s", file->path, name, llmc_number_name(found),
+                          llmc_number_name(number));
     if (found_rank != rank)
         return llmc_error(LLMC_ERR_FORMAT, "%s: %s: has rank %d, expected %d", file->path, name, found_rank, rank);
     for (int i = 0; i < rank; i++)
@@ -284,12 +333,9 @@ llmc_status llmc_h5_read(struct llmc_h5 *file, const char *name, enum llmc_numbe
 {
     llmc_status status = LLMC_OK;
     hid_t array = H5I_INVALID_HID, type = H5I_INVALID_HID;
-    enum llmc_number found_number;
-    int found_rank;
-    int64_t found_shape[LLMC_H5_RANK_MAX], count = 1;
+    int64_t count = 1;
     LLMC_TRY(llmc_h5_open_array(file, name, &array));
-    LLMC_TRY(describe(file, name, array, &found_number, &found_rank, found_shape));
-    LLMC_TRY(check_expected(file, name, number, rank, shape, found_number, found_rank, found_shape));
+    LLMC_TRY(llmc_h5_expect(file, name, array, number, rank, shape));
     LLMC_TRY(check_chunks(file, name, array, llmc_number_nbytes(number), rank, shape));
     for (int i = 0; i < rank; i++)
         count *= shape[i];

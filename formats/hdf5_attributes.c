@@ -57,12 +57,11 @@ static llmc_status open_attribute(struct llmc_h5 *file, const char *group, const
                                   hid_t *attribute, hid_t *type)
 {
     llmc_status status = LLMC_OK;
-    hid_t space = H5I_INVALID_HID;
-    if (!llmc_h5_inside(file, group))
-        LLMC_FAIL(LLMC_ERR_FORMAT, "%s: no group \"%s\"", file->path, group);
-    if (H5Aexists_by_name(file->id, group_name(group), name, H5P_DEFAULT) <= 0)
+    hid_t space = H5I_INVALID_HID, id;
+    LLMC_TRY(llmc_h5_use_group(file, group, &id));
+    if (H5Aexists(id, name) <= 0)
         LLMC_FAIL(LLMC_ERR_FORMAT, "%s: %s has no attribute \"%s\"", file->path, group_name(group), name);
-    *attribute = H5Aopen_by_name(file->id, group_name(group), name, H5P_DEFAULT, H5P_DEFAULT);
+    *attribute = H5Aopen(id, name, H5P_DEFAULT);
     *type = *attribute < 0 ? H5I_INVALID_HID : H5Aget_type(*attribute);
     space = *attribute < 0 ? H5I_INVALID_HID : H5Aget_space(*attribute);
     if (*type < 0 || space < 0) {

@@ -59,6 +59,7 @@ static llmc_status new_file(struct llmc_h5 **out, const char *path)
     keep_quiet();
     LLMC_TRY(llmc_alloc(&file, 1, sizeof *file));
     file->id = H5I_INVALID_HID;
+    file->group = H5I_INVALID_HID;
     LLMC_TRY(llmc_strdup(&file->path, path));
     *out = file;
     file = NULL;
@@ -67,11 +68,12 @@ exit:
     return status;
 }
 
-/* Closing the file closes what is open in it. */
-static hid_t access_list(struct llmc_h5 *file)
+/* Closing the file closes what is open in it. source NULL: the file of its name. */
+static hid_t access_list(struct llmc_h5 *file, const struct llmc_source *source)
 {
     hid_t list = H5Pcreate(H5P_FILE_ACCESS);
-    if (list >= 0 && (!llmc_h5_use_driver(list, &file->disk_error) ||
+    if (list >= 0 && (!(source ? llmc_h5_use_source(list, source, &file->disk_error)
+                               : llmc_h5_use_driver(list, &file->disk_error)) ||
                       H5Pset_fclose_degree(list, H5F_CLOSE_STRONG) < 0)) {
         H5Pclose(list);
         return H5I_INVALID_HID;
@@ -86,7 +88,7 @@ llmc_status llmc_h5_create(struct llmc_h5 **out, const char *path, uint64_t user
     LLMC_TRY(new_file(out, path));
     (*out)->writing = true;
     creation = H5Pcreate(H5P_FILE_CREATE);
-    access = access_list(*out);
+    access = access_list(*out, NULL);
     /* Version 1.8 of the format has checksums on its metadata and attributes
      * above 64 KiB, and all readers know it. */
     if (creation < 0 || access < 0 || H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18) < 0 ||
@@ -106,26 +108,60 @@ exit:
     return status;
 }
 
+/* Opens for reading, when name and size are known. */
+static llmc_status open_read(struct llmc_h5 *file, const struct llmc_source *source, uint64_t nbytes)
+{
+    llmc_status status = LLMC_OK;
+    hid_t access = access_list(file, source);
+    file->nbytes = nbytes;
+    file->id = access < 0 ? H5I_INVALID_HID : H5Fopen(file->path, H5F_ACC_RDONLY, access);
+    if (file->id < 0)
+        status = llmc_h5_error(file, LLMC_ERR_FORMAT, "", "cannot open as an HDF5 file");
+    llmc_h5_drop(access);
+    return status;
+}
+
 llmc_status llmc_h5_open(struct llmc_h5 **out, const char *path)
 {
     llmc_status status = LLMC_OK;
-    hid_t access = H5I_INVALID_HID;
     struct stat info;
     LLMC_TRY(new_file(out, path));
     if (stat(path, &info) != 0)
         LLMC_FAIL(LLMC_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
     if (!S_ISREG(info.st_mode))
         LLMC_FAIL(LLMC_ERR_IO, "%s: not a regular file", path);
-    (*out)->nbytes = (uint64_t)info.st_size;
-    access = access_list(*out);
-    (*out)->id = access < 0 ? H5I_INVALID_HID : H5Fopen(path, H5F_ACC_RDONLY, access);
-    if ((*out)->id < 0)
-        status = llmc_h5_error(*out, LLMC_ERR_FORMAT, "", "cannot open as an HDF5 file");
+    LLMC_TRY(open_read(*out, NULL, (uint64_t)info.st_size));
 exit:
-    llmc_h5_drop(access);
     if (status != LLMC_OK)
         llmc_h5_abandon(out);
     return status;
+}
+
+llmc_status llmc_h5_open_source(struct llmc_h5 **out, const struct llmc_source *source)
+{
+    llmc_status status = LLMC_OK;
+    H5E_auto2_t printer = NULL;
+    void *printer_data = NULL;
+    bool known = H5Eget_auto2(H5E_DEFAULT, &printer, &printer_data) >= 0;
+    LLMC_TRY(new_file(out, source->name));
+    (*out)->restore_printer = known;
+    (*out)->printer = printer;
+    (*out)->printer_data = printer_data;
+    LLMC_TRY(open_read(*out, source, source->nbytes));
+exit:
+    if (status != LLMC_OK)
+        llmc_h5_abandon(out);
+    return status;
+}
+
+static void free_file(struct llmc_h5 **file)
+{
+    if ((*file)->restore_printer)
+        H5Eset_auto2(H5E_DEFAULT, (*file)->printer, (*file)->printer_data);
+    free((*file)->group_name);
+    free((*file)->path);
+    free(*file);
+    *file = NULL;
 }
 
 llmc_status llmc_h5_close(struct llmc_h5 **file)
@@ -137,9 +173,7 @@ llmc_status llmc_h5_close(struct llmc_h5 **file)
         status = llmc_h5_error(*file, LLMC_ERR_IO, "", "cannot close");
     else if ((*file)->writing)
         status = llmc_h5_check_disk(*file, "");
-    free((*file)->path);
-    free(*file);
-    *file = NULL;
+    free_file(file);
     return status;
 }
 
@@ -152,9 +186,7 @@ void llmc_h5_abandon(struct llmc_h5 **file)
             (*file)->disk_error = EIO; /* nobody wants the rest: spare the disk */
         H5Fclose((*file)->id);
     }
-    free((*file)->path);
-    free(*file);
-    *file = NULL;
+    free_file(file);
 }
 
 /* Calls `visit` for each leading part of `name`: "a", "a/b", "a/b/c". False as
@@ -190,6 +222,24 @@ static bool is_hard_link(const struct llmc_h5 *file, const char *part)
 bool llmc_h5_inside(const struct llmc_h5 *file, const char *name)
 {
     return each_part(file, name, is_hard_link);
+}
+
+llmc_status llmc_h5_use_group(struct llmc_h5 *file, const char *name, hid_t *id)
+{
+    if (file->group_name && strcmp(file->group_name, name) == 0) {
+        *id = file->group;
+        return LLMC_OK;
+    }
+    if (!llmc_h5_inside(file, name))
+        return llmc_error(LLMC_ERR_FORMAT, "%s: no group \"%s\"", file->path, name);
+    llmc_h5_drop(file->group);
+    free(file->group_name);
+    file->group_name = NULL;
+    file->group = H5Gopen2(file->id, name[0] ? name : "/", H5P_DEFAULT);
+    if (file->group < 0)
+        return llmc_h5_error(file, LLMC_ERR_FORMAT, name, "cannot open this group");
+    *id = file->group;
+    return llmc_strdup(&file->group_name, name);
 }
 
 static bool make_group(const struct llmc_h5 *file, const char *part)

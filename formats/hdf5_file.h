@@ -19,6 +19,7 @@
 
 #include "base/number.h"
 #include "base/status.h"
+#include "formats/source.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,6 +37,10 @@ llmc_status llmc_h5_create(struct llmc_h5 **out, const char *path, uint64_t user
 /* Opens for reading. Errors: LLMC_ERR_IO (missing, not a regular file),
  * LLMC_ERR_FORMAT (no HDF5 file, or cut short). */
 llmc_status llmc_h5_open(struct llmc_h5 **out, const char *path);
+
+/* Opens the bytes of a source, which must outlive the file. Until it is closed, libhdf5 prints no errors for this
+ * thread; then as before. Errors: as llmc_h5_open. */
+llmc_status llmc_h5_open_source(struct llmc_h5 **out, const struct llmc_source *source);
 
 /* Flushes, closes, frees and clears *file. A full disk is reported here at the
  * latest. After an error the file is closed all the same. NULL inside ok. */

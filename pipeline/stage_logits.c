@@ -47,7 +47,7 @@ static llmc_status read_cache(const char *path, const char *key, int64_t rows, i
     struct llmc_h5 *file = NULL;
     char *stored = NULL;
     int64_t shape[2] = {rows, labels};
-    LLMC_TRY(llmc_envelope_verify(path, &seal, NULL));
+    LLMC_TRY(llmc_envelope_verify_file(path, &seal));
     LLMC_TRY(llmc_h5_open(&file, path));
     LLMC_TRY(llmc_h5_read_text(file, "", "key", &stored));
     if (strcmp(stored, key) != 0)

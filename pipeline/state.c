@@ -204,7 +204,7 @@ llmc_status llmc_state_fingerprint(const char *path, char out[LLMC_HASH_TEXT_NBY
     out[0] = '\0';
     if (!llmc_file_exists(path))
         return LLMC_OK;
-    LLMC_TRY(llmc_envelope_verify(path, &seal, NULL));
+    LLMC_TRY(llmc_envelope_verify_file(path, &seal));
     LLMC_TRY(llmc_h5_open(&file, path));
     LLMC_TRY(llmc_h5_read_text(file, "", "fingerprint", &text));
     snprintf(out, LLMC_HASH_TEXT_NBYTES, "%s", text);
@@ -229,7 +229,7 @@ llmc_status llmc_state_load(const char *path, enum llmc_number number, struct ll
     llmc_status status = LLMC_OK;
     struct llmc_architecture architecture;
     struct llmc_h5 *file = NULL;
-    LLMC_TRY(llmc_envelope_verify(path, &seal, NULL));
+    LLMC_TRY(llmc_envelope_verify_file(path, &seal));
     LLMC_TRY(llmc_h5_open(&file, path));
     LLMC_TRY(llmc_h5_read_architecture(file, &architecture));
     LLMC_TRY(read_bits(file, "weight_bits", &state->weight_bits));

@@ -1,6 +1,7 @@
 #include "runtime/model.h"
 
 #include "base/memory.h"
+#include "include/llmc_runtime.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,14 +30,6 @@ static void drop(struct llmc_compressed_tensor *tensors, int count)
     }
 }
 
-static void take_table(struct llmc_table *out, struct source *source)
-{
-    struct llmc_compressed_tensor *tensor = take(source, 1);
-    *out = (struct llmc_table){tensor->number, (int32_t)tensor->cols, tensor->data, tensor->scales};
-    tensor->data = NULL;
-    tensor->scales = NULL;
-}
-
 static llmc_status take_norm(struct llmc_norm *out, struct source *source)
 {
     llmc_status status = LLMC_OK;
@@ -50,45 +43,75 @@ exit:
     return status;
 }
 
-/* `count` weights, then their biases. */
-static llmc_status take_linear(struct llmc_linear *out, struct source *source, int count)
+/* A layer to be packed: `count` weights, then their biases. */
+struct packing {
+    struct llmc_linear *out;
+    struct llmc_compressed_tensor *tensors;
+    int count;
+};
+
+static void take_linear(struct packing *packing, struct llmc_linear *out, struct source *source, int count)
 {
-    struct llmc_compressed_tensor *tensors = take(source, 2 * count);
-    llmc_status status = llmc_linear_pack(out, tensors, tensors + count, count);
-    drop(tensors, 2 * count);
-    return status;
+    *packing = (struct packing){out, take(source, 2 * count), count};
+}
+
+enum { PARALLEL_NBYTES = 1 << 20 }; /* of weights: waking threads costs more than packing fewer does */
+
+/* Side by side: it is a tenth of the start. */
+static llmc_status pack_all(const struct packing *packings, int32_t count)
+{
+    int32_t failed = count;
+    int64_t nbytes = 0;
+    for (int32_t i = 0; i < count; i++)
+        nbytes += packings[i].count * packings[i].tensors->rows * packings[i].tensors->cols;
+#pragma omp parallel for schedule(dynamic, 1) reduction(min : failed) if (nbytes >= PARALLEL_NBYTES)
+    for (int32_t i = 0; i < count; i++) {
+        const struct packing *packing = &packings[i];
+        if (llmc_linear_pack(packing->out, packing->tensors, packing->tensors + packing->count, packing->count) !=
+            LLMC_OK)
+            failed = i < failed ? i : failed;
+        drop(packing->tensors, 2 * packing->count);
+    }
+    /* Messages are kept per thread, and memory is all that packing can lack. */
+    return failed == count ? LLMC_OK : llmc_error(LLMC_ERR_MEMORY, "cannot allocate memory for the weights");
 }
 
 static llmc_status take_parameters(struct llmc_model *model, struct source *source)
 {
     llmc_status status = LLMC_OK;
-    take_table(&model->words, source);
-    take_table(&model->positions, source);
-    take_table(&model->types, source);
+    enum { IN_LAYER = 4, IN_HEAD = 2 };
+    int32_t layers = model->architecture.layers;
+    struct packing *packings = NULL, *next;
+    LLMC_TRY(llmc_alloc(&packings, (size_t)layers * IN_LAYER + IN_HEAD, sizeof *packings));
+    next = packings;
+    LLMC_TRY(llmc_table_take(&model->words, take(source, 1)));
+    LLMC_TRY(llmc_table_take(&model->positions, take(source, 1)));
+    LLMC_TRY(llmc_table_take(&model->types, take(source, 1)));
     LLMC_TRY(take_norm(&model->embedding_norm, source));
-    LLMC_TRY(llmc_alloc(&model->layers, (size_t)model->architecture.layers, sizeof *model->layers));
-    for (int32_t i = 0; i < model->architecture.layers; i++) {
+    LLMC_TRY(llmc_alloc(&model->layers, (size_t)layers, sizeof *model->layers));
+    for (int32_t i = 0; i < layers; i++) {
         struct llmc_layer *layer = &model->layers[i];
-        LLMC_TRY(take_linear(&layer->qkv, source, 3));
-        LLMC_TRY(take_linear(&layer->attention_output, source, 1));
+        take_linear(next++, &layer->qkv, source, 3);
+        take_linear(next++, &layer->attention_output, source, 1);
         LLMC_TRY(take_norm(&layer->attention_norm, source));
-        LLMC_TRY(take_linear(&layer->intermediate, source, 1));
-        LLMC_TRY(take_linear(&layer->output, source, 1));
+        take_linear(next++, &layer->intermediate, source, 1);
+        take_linear(next++, &layer->output, source, 1);
         LLMC_TRY(take_norm(&layer->output_norm, source));
     }
-    LLMC_TRY(take_linear(&model->pooler, source, 1));
-    LLMC_TRY(take_linear(&model->classifier, source, 1));
+    take_linear(next++, &model->pooler, source, 1);
+    take_linear(next++, &model->classifier, source, 1);
+    LLMC_TRY(pack_all(packings, layers * IN_LAYER + IN_HEAD));
 exit:
+    free(packings);
     return status;
 }
 
-llmc_status llmc_model_open(struct llmc_model **out, const char *path)
+static llmc_status open_source(struct llmc_model **out, const struct llmc_source *source)
 {
     llmc_status status = LLMC_OK;
     struct llmc_compressed content = {0};
     struct llmc_model *model = NULL;
-    *out = NULL;
-    LLMC_TRY(llmc_compressed_read(path, &content));
+    LLMC_TRY(llmc_compressed_read_source(source, true, &content));
     LLMC_TRY(llmc_alloc(&model, 1, sizeof *model));
     model->architecture = content.architecture;
     model->tokens_max = content.tokens_max;
@@ -96,7 +119,7 @@ llmc_status llmc_model_open(struct llmc_model **out, const char *path)
     model->labels = content.labels;
     content.labels = NULL;
     LLMC_TRY(llmc_tokenizer_create(&model->tokenizer, content.vocabulary, content.vocabulary_nbytes, &content.rules,
-                                   path));
+                                   source->name));
     LLMC_TRY(take_parameters(model, &(struct source){&content, 0}));
     *out = model;
     model = NULL;
@@ -106,10 +129,23 @@ exit:
     return status;
 }
 
-static void release_table(struct llmc_table *table)
+llmc_status llmc_model_open(struct llmc_model **out, const char *path)
 {
-    free(table->data);
-    free(table->scales);
+    struct llmc_source source;
+    *out = NULL;
+    llmc_status status = llmc_source_open(&source, path);
+    if (status == LLMC_OK)
+        status = open_source(out, &source);
+    llmc_source_close(&source);
+    return status;
+}
+
+llmc_status llmc_model_open_memory(struct llmc_model **out, const void *bytes, size_t nbytes)
+{
+    struct llmc_source source;
+    *out = NULL;
+    llmc_source_memory(&source, "memory", bytes, nbytes);
+    return open_source(out, &source);
 }
 
 static void release_norm(struct llmc_norm *norm)
@@ -125,9 +161,9 @@ void llmc_model_free(struct llmc_model *model)
     for (int32_t i = 0; model->labels && i < model->architecture.labels; i++)
         free(model->labels[i]);
     free(model->labels);
-    release_table(&model->words);
-    release_table(&model->positions);
-    release_table(&model->types);
+    llmc_table_release(&model->words);
+    llmc_table_release(&model->positions);
+    llmc_table_release(&model->types);
     release_norm(&model->embedding_norm);
     for (int32_t i = 0; model->layers && i < model->architecture.layers; i++) {
         struct llmc_layer *layer = &model->layers[i];
@@ -153,6 +189,20 @@ int32_t llmc_model_label_count(const struct llmc_model *model)
 const char *llmc_model_label(const struct llmc_model *model, int32_t label)
 {
     return label >= 0 && label < model->architecture.labels ? model->labels[label] : NULL;
+}
+
+int32_t llmc_model_tokens_max(const struct llmc_model *model)
+{
+    return model->tokens_max;
+}
+
+llmc_status llmc_tokenize(const struct llmc_model *model, const char *text, const char *pair, int32_t *ids,
+                          uint8_t *types, int32_t *count_ret)
+{
+    if (pair && model->architecture.types < 2)
+        return llmc_error(LLMC_ERR_ARGUMENT, LLMC_NO_PAIRS);
+    return llmc_tokenizer_encode(model->tokenizer, text, strlen(text), pair, pair ? strlen(pair) : 0,
+                                 model->tokens_max, ids, types, count_ret);
 }
 
 const char *llmc_model_kernels(const struct llmc_model *model)

@@ -8,7 +8,7 @@
 #include "base/number.h"
 #include "formats/compressed.h"
 #include "runtime/kernels/kernels.h"
-#include "runtime/llmc_runtime.h"
+#include "runtime/table.h"
 #include "text/tokenizer.h"
 
 #include <stdbool.h>
@@ -23,14 +23,6 @@ struct llmc_linear {
     void *memory[4]; /* what the weights point at */
 };
 
-/* An embedding, as it is in the file: rows are widened when they are looked up. */
-struct llmc_table {
-    enum llmc_number number;
-    int32_t cols;
-    void *data;
-    float *scales;
-};
-
 struct llmc_norm {
     float *weight, *bias;
 };
@@ -43,6 +35,8 @@ struct llmc_layer {
     struct llmc_linear output;
     struct llmc_norm output_norm;
 };
+
+#define LLMC_NO_PAIRS "this model has one token type: it was not made for pairs of texts"
 
 struct llmc_model {
     struct llmc_architecture architecture;

@@ -6,6 +6,7 @@
  */
 #include "base/memory.h"
 #include "runtime/forward.h"
+#include "include/llmc_runtime.h"
 
 #include <math.h>
 #include <omp.h>
@@ -96,29 +97,31 @@ int llmc_predictor_threads(const struct llmc_predictor *predictor)
     return predictor->threads;
 }
 
-/* Texts to token ids, text i at places[i * tokens_max]. Messages are kept per
- * thread, so the first text that fails is encoded again by the caller's. */
+/* Text i to token ids at places[i * tokens_max], whose rows of the embedding are then ready. */
+static llmc_status encode_text(struct llmc_predictor *predictor, const char *const *texts, const char *const *pairs,
+                               int32_t i)
+{
+    const struct llmc_model *model = predictor->model;
+    const char *pair = pairs ? pairs[i] : NULL;
+    size_t at = (size_t)i * (size_t)model->tokens_max;
+    llmc_status status = llmc_tokenizer_encode(model->tokenizer, texts[i], strlen(texts[i]), pair,
+                                               pair ? strlen(pair) : 0, model->tokens_max, predictor->places + at,
+                                               predictor->place_types + at, &predictor->lengths[i]);
+    if (status != LLMC_OK)
+        return status;
+    return llmc_table_fetch(&model->words, predictor->places + at, predictor->lengths[i]);
+}
+
+/* Messages are kept per thread, so the first text that fails is encoded again by the caller's. */
 static llmc_status encode(struct llmc_predictor *predictor, const char *const *texts, const char *const *pairs,
                           int32_t count)
 {
-    const struct llmc_model *model = predictor->model;
     int32_t failed = count;
 #pragma omp parallel for num_threads(predictor->threads) schedule(dynamic, 4) reduction(min : failed) if (count > 4)
-    for (int32_t i = 0; i < count; i++) {
-        const char *pair = pairs ? pairs[i] : NULL;
-        size_t at = (size_t)i * (size_t)model->tokens_max;
-        if (llmc_tokenizer_encode(model->tokenizer, texts[i], strlen(texts[i]), pair, pair ? strlen(pair) : 0,
-                                  model->tokens_max, predictor->places + at, predictor->place_types + at,
-                                  &predictor->lengths[i]) != LLMC_OK &&
-            i < failed)
+    for (int32_t i = 0; i < count; i++)
+        if (encode_text(predictor, texts, pairs, i) != LLMC_OK && i < failed)
             failed = i;
-    }
-    if (failed == count)
-        return LLMC_OK;
-    const char *pair = pairs ? pairs[failed] : NULL;
-    return llmc_tokenizer_encode(model->tokenizer, texts[failed], strlen(texts[failed]), pair,
-                                 pair ? strlen(pair) : 0, model->tokens_max, predictor->places,
-                                 predictor->place_types, &predictor->lengths[0]);
+    return failed == count ? LLMC_OK : encode_text(predictor, texts, pairs, failed);
 }
 
 /* Packs the sequences first..last-1 of the block and cuts them into chunks of
@@ -226,7 +229,7 @@ llmc_status llmc_predict_logits(struct llmc_predictor *predictor, const char *co
     llmc_status status = LLMC_OK;
     const struct llmc_model *model = predictor->model;
     if (pairs && model->architecture.types < 2)
-        return llmc_error(LLMC_ERR_ARGUMENT, "this model has one token type: it was not made for pairs of texts");
+        return llmc_error(LLMC_ERR_ARGUMENT, LLMC_NO_PAIRS);
     for (size_t i = 0; i < count; i++)
         if (!texts[i])
             return llmc_error(LLMC_ERR_ARGUMENT, "text %zu is missing", i);

@@ -1,17 +1,19 @@
-"""The program llmc as people use it: test_llmc.py LLMC"""
+"""The program llmc as people use it: test_llmc.py LLMC SANITIZED"""
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 
 import numpy as np
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "runtime"))
 import llmc_file
 
-LLMC = sys.argv[1]
+LLMC, SANITIZED = sys.argv[1], sys.argv[2] == "ON"  # a sanitizer keeps freed memory for a while
 WORDS = "good bad film plot the a very dull".split()
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + WORDS
 random = np.random.default_rng(3)
@@ -99,6 +101,51 @@ def test_predict_is_a_good_neighbour(model):
         assert done.returncode == 3 and b"No space left" in done.stderr
 
 
+def resident_nbytes(process):
+    with open(f"/proc/{process.pid}/status") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS:"))
+
+
+def test_predict_streams(model):
+    """Prompt when lines come slowly and in pieces, in order when they come fast, flat in memory however many come."""
+    good, bad = run("predict", model, "good film", "bad plot").encode().splitlines(keepends=True)
+    assert good != bad
+    with subprocess.Popen([LLMC, "predict", model, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          bufsize=0) as process:
+        def send(data):
+            process.stdin.write(data)
+
+        def receive(expected):
+            got = b""
+            while len(got) < len(expected):
+                assert select.select([process.stdout], [], [], 30)[0], "no answer"
+                got += os.read(process.stdout.fileno(), len(expected) - len(got))
+            assert got == expected
+
+        for _ in range(3):
+            send(b"good ")
+            assert not select.select([process.stdout], [], [], 0.05)[0]
+            send(b"film\nbad")
+            receive(good)
+            send(b" plot\nbad plot\n")
+            receive(bad + bad)
+
+        def send_many(count):
+            writer = threading.Thread(target=lambda: [send(b"good film\nbad plot\nbad plot\n" * 500)
+                                                      for _ in range(count // 1500)])
+            writer.start()
+            receive((good + bad + bad) * (count // 1500 * 500))
+            writer.join()
+
+        send_many(15_000)
+        before = resident_nbytes(process)
+        send_many(60_000)
+        grown = resident_nbytes(process) - before
+        assert SANITIZED or grown < 1_000_000, grown
+        process.stdin.close()
+        assert process.wait(30) == 0
+
+
 def test_eval(folder, model):
     texts = [" ".join(random.choice(WORDS, random.integers(1, 20))) for _ in range(77)]
     said = [line.split("\t")[0] for line in run("predict", model, stdin="\n".join(texts)).splitlines()]
@@ -136,5 +183,6 @@ with tempfile.TemporaryDirectory() as folder:
     test_usage()
     test_predict(model)
     test_predict_is_a_good_neighbour(model)
+    test_predict_streams(model)
     test_eval(folder, model)
     test_inspect(model)

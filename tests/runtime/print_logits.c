@@ -2,7 +2,8 @@
  * Helper of the reference tests: print_logits FILE THREADS TEXTS_A_CALL reads lines (a tab
  * separates a pair of texts) and prints the logits of each as hexadecimal floats.
  */
-#include "runtime/llmc_runtime.h"
+#include "base/status.h"
+#include "include/llmc_runtime.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,0 +1,30 @@
+/*
+ * An embedding: rows of numbers, widened when they are looked up. The word
+ * embedding is most of a model's bytes, and a text needs a few of its rows: it
+ * stays packed, and a chunk of rows is unpacked when one of them is first asked
+ * for.
+ */
+#ifndef LLMC_RUNTIME_TABLE_H
+#define LLMC_RUNTIME_TABLE_H
+
+#include "formats/compressed.h"
+
+#include <pthread.h>
+
+struct llmc_table {
+    enum llmc_number number;
+    int32_t cols;
+    void *data;    /* [rows, cols]; in a packed table, rows whose chunk is not ready are undefined */
+    float *scales; /* [rows], integers only */
+    struct llmc_table_chunks *chunks; /* NULL: all rows are there */
+};
+
+/* Takes the memory of `tensor`, packed or not. Errors: LLMC_ERR_MEMORY; release is then due all the same. */
+llmc_status llmc_table_take(struct llmc_table *out, struct llmc_compressed_tensor *tensor);
+void llmc_table_release(struct llmc_table *table);
+
+/* Makes these rows ready, if they are not. Any number of threads may call it, also while others look up
+ * rows that are ready. Errors: LLMC_ERR_FORMAT (the chunk holds no legal numbers), LLMC_ERR_MEMORY. */
+llmc_status llmc_table_fetch(const struct llmc_table *table, const int32_t *rows, int32_t count);
+
+#endif

@@ -1,0 +1,12 @@
+/*
+ * A small compressed checkpoint with numbers of no meaning, the same on every call: integers, dense and sparse, FP32
+ * vectors, input quantisers, and a vocabulary of the special tokens and w0, w1, ...
+ */
+#ifndef LLMC_TESTS_SAMPLE_MODEL_H
+#define LLMC_TESTS_SAMPLE_MODEL_H
+
+#include "formats/compressed.h"
+
+llmc_status sample_model_make(struct llmc_compressed *out, int32_t vocabulary, int32_t hidden, int32_t layers);
+
+#endif

@@ -1,0 +1,130 @@
+"""What is installed is what the README promises: the library from a temporary prefix, found by pkg-config and by
+CMake, shared and static, built into the example, with nothing behind it that must not be there.
+Usage: test_install.py CMAKE BUILD [asan]"""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import llmc_file
+
+CMAKE, BUILD = sys.argv[1:3]
+SANITIZED = sys.argv[3:] == ["ON"]
+SOURCE = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+STRIPPED_NBYTES_MAX = 300_000
+# libc (with its loader and libm), OpenMP, HDF5, zlib, utf8proc
+NEEDED = {"libc", "ld-linux-x86-64", "libm", "libgomp", "libhdf5_serial", "libhdf5", "libz", "libutf8proc"}
+FLAGS = ["-fsanitize=address,undefined"] if SANITIZED else []
+TEXTS = ["good film", "bad plot", "", "the film"]
+
+
+def run(*command, **options):
+    done = subprocess.run(command, capture_output=True, text=True, **options)
+    assert done.returncode == 0, (command, done.stdout, done.stderr)
+    return done.stdout
+
+
+def write_model(path):
+    """One layer, FP32; its numbers do not matter."""
+    vocabulary = "[PAD] [UNK] [CLS] [SEP] [MASK] good bad film plot the".split()
+    random, hidden, ffn = np.random.default_rng(3), 16, 24
+    fields = {"vocabulary": len(vocabulary), "positions": 32, "types": 2, "hidden": hidden, "layers": 1, "heads": 2,
+              "ffn": ffn, "labels": 2, "activation": "gelu", "norm_epsilon": 1e-12}
+    layer, attention = "bert.encoder.layer.0.", "bert.encoder.layer.0.attention."
+    shapes = {"bert.embeddings.word_embeddings": (len(vocabulary), hidden),
+              "bert.embeddings.position_embeddings": (32, hidden), "bert.embeddings.token_type_embeddings": (2, hidden),
+              attention + "self.query": (hidden, hidden), attention + "self.key": (hidden, hidden),
+              attention + "self.value": (hidden, hidden), attention + "output.dense": (hidden, hidden),
+              layer + "intermediate.dense": (ffn, hidden), layer + "output.dense": (hidden, ffn),
+              "bert.pooler.dense": (hidden, hidden), "classifier": (2, hidden)}
+    tensors = {}
+    for name, shape in shapes.items():
+        tensors[name + ".weight"] = random.normal(0, 1, shape).astype(np.float32)
+        if "embeddings" not in name:
+            tensors[name + ".bias"] = random.normal(0, 1, shape[0]).astype(np.float32)
+    for name in ("bert.embeddings", attention + "output", layer + "output"):
+        tensors[name + ".LayerNorm.weight"] = np.ones(hidden, np.float32)
+        tensors[name + ".LayerNorm.bias"] = np.zeros(hidden, np.float32)
+    llmc_file.write(path, fields, tensors, {}, vocabulary, ["neg", "pos"], 32)
+
+
+def public_functions():
+    with open(os.path.join(SOURCE, "include", "llmc_runtime.h")) as file:
+        return set(re.findall(r"^LLMC_PUBLIC [^(]*?(\w+)\(", file.read(), re.MULTILINE))
+
+
+def check_symbols(library_folder, scratch):
+    shared = os.path.join(library_folder, "libllmc_runtime.so")
+    static = os.path.join(library_folder, "libllmc_runtime.a")
+    dynamic = run("objdump", "-p", shared)
+    assert re.search(r"SONAME +libllmc_runtime\.so\.\d+\n", dynamic)
+    for library, options in ((shared, ("-D",)), (static, ("-g",))):
+        names = {line.split()[-1] for line in run("nm", *options, "--defined-only", library).splitlines()
+                 if len(line.split()) == 3}
+        assert SANITIZED or names == public_functions(), (library, names ^ public_functions())
+    if not SANITIZED:
+        needed = {name.split(".so")[0] for name in re.findall(r"NEEDED +(\S+)", dynamic)}
+        assert needed <= NEEDED, needed - NEEDED
+        stripped = os.path.join(scratch, "stripped.so")
+        run("strip", "-o", stripped, shared)
+        nbytes = os.path.getsize(stripped)
+        print(f"stripped shared library: {nbytes} bytes, needs {sorted(needed)}")
+        assert nbytes < STRIPPED_NBYTES_MAX
+
+
+def check_header(include, scratch):
+    """Compiles alone, as strict C11 and as C++."""
+    for language, options in (("c", ("-std=c11", "-Wpedantic")), ("c++", ("-std=c++11",))):
+        path = os.path.join(scratch, "header." + language)
+        with open(path, "w") as file:
+            file.write("#include <llmc_runtime.h>\n")
+        compiler = "gcc" if language == "c" else "g++"
+        if subprocess.run(["which", compiler], capture_output=True).returncode == 0:
+            run(compiler, "-x", language, "-Wall", "-Wextra", "-Werror", *options, "-I", include, "-fsyntax-only", path)
+
+
+def build_by_pkg_config(prefix, library_folder, scratch, package):
+    environment = os.environ | {"PKG_CONFIG_PATH": os.path.join(library_folder, "pkgconfig")}
+    flags = run("pkg-config", "--cflags", "--libs", package, env=environment).split()
+    program = os.path.join(scratch, package)
+    run("gcc", "-O2", "-Wall", "-Wextra", "-Werror", *FLAGS, os.path.join(SOURCE, "examples", "classify.c"), "-o",
+        program, *flags, f"-Wl,-rpath,{library_folder}")
+    return program
+
+
+def build_by_cmake(prefix, scratch, static):
+    folder = os.path.join(scratch, "cmake-static" if static else "cmake-shared")
+    run(CMAKE, "-G", "Ninja", "-S", os.path.join(SOURCE, "examples"), "-B", folder, f"-DCMAKE_PREFIX_PATH={prefix}",
+        f"-DSTATIC={'ON' if static else 'OFF'}", f"-DCMAKE_C_FLAGS={' '.join(FLAGS)}")
+    run(CMAKE, "--build", folder)
+    return os.path.join(folder, "classify")
+
+
+def links_shared(program):
+    return "libllmc_runtime.so" in run("objdump", "-p", program)
+
+
+with tempfile.TemporaryDirectory() as scratch:
+    prefix = os.path.join(scratch, "prefix")
+    run(CMAKE, "--install", BUILD, "--prefix", prefix)
+    header = run("find", prefix, "-name", "llmc_runtime.h").strip()
+    library_folder = os.path.dirname(run("find", prefix, "-name", "libllmc_runtime.a").strip())
+    check_symbols(library_folder, scratch)
+    check_header(os.path.dirname(header), scratch)
+
+    model = os.path.join(scratch, "model.llmc")
+    write_model(model)
+    expected = run(os.path.join(prefix, "bin", "llmc"), "predict", model, *TEXTS)
+    assert len(expected.splitlines()) == len(TEXTS)
+    for static in (False, True):
+        for program in (build_by_pkg_config(prefix, library_folder, scratch,
+                                            "llmc_runtime-static" if static else "llmc_runtime"),
+                        build_by_cmake(prefix, scratch, static)):
+            assert links_shared(program) != static, program
+            assert run(program, model, *TEXTS) == expected, program
+            failed = subprocess.run([program, "/nonexistent"], capture_output=True, text=True)
+            assert failed.returncode == 1 and failed.stderr.startswith("input/output error: /nonexistent: ")
