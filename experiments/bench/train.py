@@ -8,13 +8,13 @@ else of the default movie data.
 import argparse
 import json
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import command
 import comparisons
+import machine
 import rounds
 import scaling
 import summary
@@ -48,21 +48,6 @@ def parse():
     return args
 
 
-def processor_name():
-    with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as cpuinfo:
-        names = (line.split(":", 1)[1].strip() for line in cpuinfo if line.startswith("model name"))
-        return next(names, "unknown")
-
-
-def commit():
-    """Of the repository; with a plus sign when files differ from it."""
-    command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--exclude=*", "--dirty=+"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
 class Settings:
     """What all workers of a run share."""
 
@@ -81,15 +66,16 @@ class Settings:
         self.usual_batches = max(self.texts // BATCH // 5, 1)
 
 
-def about(args, settings, workers):
+def about(args, settings, workers, others):
     peer = next((a for a in workers.values() if "torch" in a), {})
-    known = {"processor": processor_name(), "threads": args.threads, "texts": settings.texts, "of": settings.data,
-             "batch": BATCH, "llmc": commit()}
+    known = {"processor": machine.processor_name(), "threads": args.threads, "texts": settings.texts,
+             "of": settings.data, "batch": BATCH, "llmc": machine.commit(REPOSITORY),
+             "other processes": f"{others.share():.0%} of the machine"}
     return dict(known, **{name: peer[name] for name in ("torch", "transformers") if name in peer})
 
 
 def measure(args, folder):
-    settings, progress = Settings(args, folder), Progress()
+    settings, progress, others = Settings(args, folder), Progress(), machine.Others()
     wanted = args.work or ([] if args.scaling else list(comparisons.GROUPS))
     groups = {name: members for name, members in comparisons.GROUPS.items() if name in wanted}
     passes, workers = {}, {}
@@ -102,7 +88,7 @@ def measure(args, folder):
     if args.scaling:
         result["scaling"] = scaling.run(settings, progress, folder)
     progress.finish()
-    result["about"] = about(args, settings, workers)
+    result["about"] = about(args, settings, workers, others)
     return result
 
 
