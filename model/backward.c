@@ -27,6 +27,7 @@ static llmc_status linear_backward(struct llmc_bert *model, struct llmc_ops *ops
     LLMC_TRY(llmc_gemm_operand(&ops->gemm, LLMC_GEMM_A, dy, &left));
     LLMC_TRY(llmc_gemm_operand(&ops->gemm, LLMC_GEMM_B, &input, &right));
     LLMC_TRY(llmc_gemm_store(&ops->gemm, LLMC_GEMM_TN, &left, &right, dweight));
+    gradients->squares += llmc_op_sum_squares(ops, dweight, dy->cols * x->cols);
     LLMC_TRY(llmc_gemm_run(&ops->gemm, LLMC_GEMM_NN, &left, weight, product));
     if (model->fake.inputs)
         llmc_op_fake_input_backward(ops, &model->fake.inputs[site], x, product, &gradients->dscales[site]);
@@ -202,6 +203,17 @@ static void embedding_backward(struct llmc_bert *model, struct llmc_ops *ops, co
     llmc_op_sum_groups(ops, &common->dsum, g->order, g->starts, g->row_count, g->row_values);
 }
 
+/* Adds the squares of all but the linear layers' weights, which are there already. */
+static void add_other_squares(const struct llmc_bert *model, struct llmc_ops *ops, struct llmc_gradients *g)
+{
+    const struct llmc_parameters *p = &model->parameters;
+    g->squares += llmc_op_sum_squares(ops, g->row_values, g->row_count * (int64_t)p->architecture.hidden);
+    for (int32_t i = LLMC_WORDS + 1; i < p->count; i++)
+        if (p->table[i].kind != LLMC_PARAMETER_LINEAR)
+            g->squares += ops->kernels->sum_squares(gradient_at(model, g, i),
+                                                    (size_t)(p->table[i].rows * p->table[i].cols));
+}
+
 llmc_status llmc_bert_backward(struct llmc_bert *model, struct llmc_ops *ops, const struct llmc_pass *pass,
                                struct llmc_activations *activations, const float *dlogits,
                                struct llmc_gradients *gradients)
@@ -214,6 +226,7 @@ llmc_status llmc_bert_backward(struct llmc_bert *model, struct llmc_ops *ops, co
     for (int32_t i = LLMC_WORDS + 1; i < p->count; i++) /* the others are written whole */
         if (p->table[i].kind == LLMC_PARAMETER_VECTOR || p->table[i].kind == LLMC_PARAMETER_EMBEDDING)
             memset(gradient_at(model, gradients, i), 0, (size_t)(p->table[i].rows * p->table[i].cols) * sizeof(float));
+    gradients->squares = 0;
     memset(gradients->dscales, 0, (size_t)llmc_site_count(a) * sizeof(double));
     LLMC_TRY(head_backward(model, ops, pass, &common, dlogits, gradients));
     struct llmc_matrix dy_product = common.dinput, dy_residual = {0};
@@ -225,6 +238,7 @@ llmc_status llmc_bert_backward(struct llmc_bert *model, struct llmc_ops *ops, co
         LLMC_TRY(layer_backward(model, ops, pass, layer, &x, &common, &act, &dy_product, &dy_residual, gradients));
     }
     embedding_backward(model, ops, pass, &common, &dy_product, &dy_residual, gradients);
+    add_other_squares(model, ops, gradients);
 exit:
     return status;
 }

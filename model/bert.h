@@ -103,6 +103,7 @@ struct llmc_gradients {
     int32_t *rows;     /* [row_count] distinct word ids, rising */
     float *row_values; /* [row_count, H] */
     int32_t row_count;
+    double squares;    /* sum of the squares of all of them, taken while they are near; inf or NaN where one is */
     double *dscales;   /* [llmc_site_count] gradients of the input scales */
     int32_t *order, *starts, *keys; /* scratch: tokens grouped by an embedding's row */
     int32_t capacity;  /* tokens that the arrays have room for */

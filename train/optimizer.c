@@ -110,10 +110,8 @@ llmc_status llmc_optimizer_step(struct llmc_optimizer *o, struct llmc_ops *ops, 
                                 struct llmc_step_result *result)
 {
     const struct llmc_parameters *p = &model->parameters;
-    double squares = llmc_op_sum_squares(ops, gradients->dense, p->total - p->dense_begin) +
-                     llmc_op_sum_squares(ops, gradients->row_values, gradients->row_count * (int64_t)p->architecture.hidden);
-    result->gradient_norm = sqrt(squares) / (double)o->scale;
-    result->skipped = !isfinite(squares);
+    result->gradient_norm = sqrt(gradients->squares) / (double)o->scale;
+    result->skipped = !isfinite(gradients->squares);
     if (result->skipped)
         return lower_scale(o);
     llmc_status status = reserve_updates(o, gradients->row_count + p->count);
