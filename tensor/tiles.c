@@ -9,9 +9,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Their flags are constants where they are called: a call that GCC leaves standing decides them anew for every tile. */
-#define INLINED __attribute__((always_inline)) static inline
-
 enum { TILE_NBYTES = 1024, STEP = LLMC_TILES_PANEL };
 enum { A_CHUNK_NBYTES = 1 << 20 }; /* of A at a time: half of a second-level cache of 2 MiB */
 
@@ -36,8 +33,11 @@ size_t llmc_tiles_nbytes(enum llmc_number number, int64_t extent, int64_t depth)
     return (size_t)llmc_tiles_panels(extent) * panel_nbytes(number, depth);
 }
 
+/* Callers pass constants, which decide most branches: always inlined, whatever the size. */
+#define INLINE __attribute__((always_inline)) static inline
+
 /* 16 x 16 pairs of numbers, transposed: four rounds, each of which exchanges halves of twice the size. */
-INLINED void transpose(__m512i v[16])
+INLINE void transpose(__m512i v[16])
 {
     __m512i t[16];
     for (int i = 0; i < 16; i += 2) {
@@ -64,14 +64,14 @@ INLINED void transpose(__m512i v[16])
 
 /* 16 F32 numbers = upper + rest, both exact in BF16 where the numbers are F16. Ties are rounded away from zero.
  * Infinity and NaN give a rest that is NaN. */
-static inline __m512 upper_part(__m512 x)
+INLINE __m512 upper_part(__m512 x)
 {
     __m512i rounded = _mm512_add_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(0x8000));
     return _mm512_castsi512_ps(_mm512_and_si512(rounded, _mm512_set1_epi32((int)0xffff0000u)));
 }
 
 /* 32 F16 numbers to the BF16 numbers of their two parts. */
-static inline void split(__m512i x, __m512i odd_words, __m512i *high, __m512i *low)
+INLINE void split(__m512i x, __m512i odd_words, __m512i *high, __m512i *low)
 {
     __m512 first = _mm512_cvtph_ps(_mm512_castsi512_si256(x));
     __m512 second = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(x, 1));
@@ -102,7 +102,7 @@ static inline __m512i interleaved_words(int first)
 /* What a panel is made for decides whether it is to stay in the caches. */
 enum use { SOON, LATER };
 
-INLINED void store_tile(__m512i v[16], bool turned, enum use use, char *tile)
+INLINE void store_tile(__m512i v[16], bool turned, enum use use, char *tile)
 {
     if (turned)
         transpose(v);
@@ -114,7 +114,7 @@ INLINED void store_tile(__m512i v[16], bool turned, enum use use, char *tile)
     }
 }
 
-INLINED void store_parts(__m512i v[16], bool is_split, bool turned, enum use use, char *tile)
+INLINE void store_parts(__m512i v[16], bool is_split, bool turned, enum use use, char *tile)
 {
     if (is_split) {
         __m512i high[16], low[16], odd = odd_words();
@@ -133,8 +133,8 @@ static inline __mmask32 mask_of(int64_t count)
 }
 
 /* Both tiles (of each part) of a step, from `rows` rows of `count` numbers that exist. */
-INLINED void pack_step(const uint16_t *source, int64_t stride, int64_t rows, int64_t count, bool down,
-                             bool is_split, bool turned, enum use use, char *tiles)
+INLINE void pack_step(const uint16_t *source, int64_t stride, int64_t rows, int64_t count, bool down, bool is_split,
+                      bool turned, enum use use, char *tiles)
 {
     __mmask32 mask = mask_of(count);
     __m512i v[2][16];
@@ -169,8 +169,8 @@ struct panels {
 /* A range of the operand's steps in the order in which the source's memory is read: panel by panel, or, where the
  * contraction runs down the rows, all panels of the first 32 rows, then those of the next. Inlined once for each kind,
  * so that the compiler decides the branches above. */
-INLINED void pack_range(const struct llmc_tiles_source *s, struct range range, bool down, bool is_split,
-                              bool turned, enum use use, const struct panels *out)
+INLINE void pack_range(const struct llmc_tiles_source *s, struct range range, bool down, bool is_split, bool turned,
+                       enum use use, struct panels out)
 {
     int64_t minor = llmc_tiles_panels(down ? s->extent : s->depth);
     size_t step_nbytes = (size_t)(is_split ? 4 : 2) * TILE_NBYTES;
@@ -179,7 +179,7 @@ INLINED void pack_range(const struct llmc_tiles_source *s, struct range range, b
         int64_t row = STEP * (down ? step : panel), col = STEP * (down ? panel : step);
         int64_t rows = (down ? s->depth : s->extent) - row, cols = (down ? s->extent : s->depth) - col;
         pack_step(s->data + row * s->stride + col, s->stride, rows, cols, down, is_split, turned, use,
-                  out->data + (size_t)panel * out->stride + (size_t)step * step_nbytes);
+                  out.data + (size_t)panel * out.stride + (size_t)step * step_nbytes);
     }
 }
 
@@ -188,20 +188,18 @@ static int64_t step_count(const struct llmc_tiles_source *s)
     return llmc_tiles_panels(s->extent) * llmc_tiles_panels(s->depth);
 }
 
-static inline void pack(enum side side, const struct llmc_tiles_source *s, struct range range, enum use use,
-                        struct panels out)
+INLINE void pack(enum side side, const struct llmc_tiles_source *s, struct range range, enum use use,
+                 struct panels out)
 {
-    bool turned = (side == A) == s->down;
-    switch ((s->number == LLMC_F16) << 2 | s->down << 1 | turned) {
-    case 0: pack_range(s, range, false, false, false, use, &out); break;
-    case 1: pack_range(s, range, false, false, true, use, &out); break;
-    case 2: pack_range(s, range, true, false, false, use, &out); break;
-    case 3: pack_range(s, range, true, false, true, use, &out); break;
-    case 4: pack_range(s, range, false, true, false, use, &out); break;
-    case 5: pack_range(s, range, false, true, true, use, &out); break;
-    case 6: pack_range(s, range, true, true, false, use, &out); break;
-    case 7: pack_range(s, range, true, true, true, use, &out); break;
-    }
+    bool turned = side == A;
+    if (s->number == LLMC_F16 && s->down)
+        pack_range(s, range, true, true, turned, use, out);
+    else if (s->number == LLMC_F16)
+        pack_range(s, range, false, true, !turned, use, out);
+    else if (s->down)
+        pack_range(s, range, true, false, turned, use, out);
+    else
+        pack_range(s, range, false, false, !turned, use, out);
     if (use == LATER)
         _mm_sfence(); /* streamed stores are not ordered with the others */
     __asm__ volatile("" ::: "memory"); /* GCC does not know that tile loads read memory */
@@ -218,6 +216,7 @@ static void configure(void)
     } config = {.palette = 1};
     for (int i = 0; i < 8; i++)
         config.row_nbytes[i] = 64, config.rows[i] = 16;
+    __asm__ volatile("" : : "r"(&config) : "memory"); /* GCC 12 believes that only the first 8 bytes are read */
     _tile_loadconfig(&config);
 }
 
@@ -242,8 +241,8 @@ static inline void add_products(void)
 }
 
 /* Tiles 0 to 3 = 32 x 32 numbers of C. ahead: memory to bring near meanwhile, `lines` cache lines a step. */
-static inline void multiply_panels(const char *a, const char *b, int64_t steps, bool is_split, const char *ahead,
-                                   int64_t lines)
+INLINE void multiply_panels(const char *a, const char *b, int64_t steps, bool is_split, const char *ahead,
+                            int64_t lines)
 {
     enum { LOW = 2 * TILE_NBYTES };
     _tile_zero(0);
@@ -297,7 +296,7 @@ static struct range share(int64_t count)
 
 /* Rows of panels a and columns of panels b of C. A panel of B stays in the first cache while the panels of A, which
  * the second holds, pass by; the next panel of B is fetched meanwhile. */
-static inline void multiply_range(const struct llmc_tiles_product *p, struct range a, struct range b, bool is_split)
+INLINE void multiply_range(const struct llmc_tiles_product *p, struct range a, struct range b, bool is_split)
 {
     int64_t rows = p->a.extent, cols = p->b.extent, steps = llmc_tiles_panels(p->a.depth);
     size_t nbytes = panel_nbytes(p->a.number, p->a.depth);
