@@ -81,8 +81,8 @@ llmc_status llmc_compressed_write(const char *path, const struct llmc_compressed
  * classifier have none. Errors: LLMC_ERR_IO, LLMC_ERR_FORMAT with file and field. */
 llmc_status llmc_compressed_read(const char *path, struct llmc_compressed *content);
 
-/* The same of a source; it is not needed any more afterwards. With `keep_packed`, the word embedding (where it is
- * dense) stays packed: its rows are unpacked and checked when they are needed, with llmc_compressed_unpack_rows. */
+/* The same of a source. With `keep_packed`, the word embedding (where it is dense) stays packed: its rows are unpacked
+ * and checked when they are needed, with llmc_compressed_unpack_rows, for which the source must still be there. */
 llmc_status llmc_compressed_read_source(const struct llmc_source *source, bool keep_packed,
                                         struct llmc_compressed *content);
 

@@ -19,7 +19,7 @@ llmc_status llmc_compressed_check(const struct llmc_compressed *content);
 llmc_status llmc_compressed_check_structure(const struct llmc_compressed *content);
 llmc_status llmc_compressed_check_numbers(const struct llmc_compressed_tensor *tensor);
 
-/* Where the parts of a tensor are on their way from the file: read by one thread, unpacked by any. */
+/* Where the parts of a tensor lie in the file: found by one thread, unpacked by any. */
 struct llmc_compressed_parts {
     struct llmc_h5_chunks values, mask, scales;
     int64_t nonzeros; /* of a sparse tensor */

@@ -37,12 +37,12 @@ static llmc_status take_memory(struct reader *reader, void *out, int64_t count, 
     return llmc_alloc_unset(out, (size_t)count, size);
 }
 
-static llmc_status read_chunks(struct reader *reader, const char *group, const char *name, enum llmc_number number,
+static llmc_status find_chunks(struct reader *reader, const char *group, const char *name, enum llmc_number number,
                                int rank, const int64_t *shape, struct llmc_h5_chunks *out, uint64_t *stored_nbytes)
 {
     char path[LLMC_COMPRESSED_PATH_NBYTES];
     snprintf(path, sizeof path, "%s%s%s", group, group[0] ? "/" : "", name);
-    llmc_status status = llmc_h5_read_chunks(reader->file, path, number, rank, shape, out);
+    llmc_status status = llmc_h5_find_chunks(reader->file, path, number, rank, shape, out);
     if (status != LLMC_OK)
         return status;
     if (out->stored_nbytes > reader->stored_left)
@@ -79,7 +79,7 @@ static llmc_status read_text_array(struct reader *reader, const char *name, char
     LLMC_TRY(read_length(reader, name, LLMC_U8, TEXT_NBYTES_MAX, nbytes));
     LLMC_TRY(take_memory(reader, text, *nbytes + 1, 1));
     (*text)[*nbytes] = '\0';
-    LLMC_TRY(read_chunks(reader, "", name, LLMC_U8, 1, nbytes, &chunks, stored_nbytes));
+    LLMC_TRY(find_chunks(reader, "", name, LLMC_U8, 1, nbytes, &chunks, stored_nbytes));
     status = llmc_h5_unpack(&chunks, *text);
     if (status != LLMC_OK)
         status = llmc_error_prefix(status, "%s", name);
@@ -138,15 +138,15 @@ static llmc_status read_values(struct reader *reader, const char *group, struct 
     if (!keep_packed)
         LLMC_TRY(take_memory(reader, &tensor->data, count, llmc_number_nbytes(tensor->number)));
     if (!tensor->sparse) {
-        LLMC_TRY(read_chunks(reader, group, "values", tensor->number, 2, (int64_t[]){tensor->rows, tensor->cols},
+        LLMC_TRY(find_chunks(reader, group, "values", tensor->number, 2, (int64_t[]){tensor->rows, tensor->cols},
                              keep_packed ? &tensor->packed : &parts->values, &tensor->stored_nbytes));
         goto exit;
     }
     snprintf(path, sizeof path, "%s/values", group);
     LLMC_TRY(read_length(reader, path, tensor->number, count, &parts->nonzeros));
-    LLMC_TRY(read_chunks(reader, group, "values", tensor->number, 1, &parts->nonzeros, &parts->values,
+    LLMC_TRY(find_chunks(reader, group, "values", tensor->number, 1, &parts->nonzeros, &parts->values,
                          &tensor->stored_nbytes));
-    LLMC_TRY(read_chunks(reader, group, "mask", LLMC_U8, 1, &mask_nbytes, &parts->mask, &tensor->stored_nbytes));
+    LLMC_TRY(find_chunks(reader, group, "mask", LLMC_U8, 1, &mask_nbytes, &parts->mask, &tensor->stored_nbytes));
 exit:
     return status;
 }
@@ -191,7 +191,7 @@ static llmc_status read_tensor(struct reader *reader, struct llmc_compressed_ten
     LLMC_TRY(read_values(reader, group, tensor, parts));
     if (tensor->number == LLMC_I8) {
         LLMC_TRY(take_memory(reader, &tensor->scales, rows, sizeof *tensor->scales));
-        LLMC_TRY(read_chunks(reader, group, "scales", LLMC_F32, 1, &rows, &parts->scales, &tensor->stored_nbytes));
+        LLMC_TRY(find_chunks(reader, group, "scales", LLMC_F32, 1, &rows, &parts->scales, &tensor->stored_nbytes));
     }
 exit:
     return status;
@@ -278,8 +278,8 @@ static void unpack(struct reader *reader, struct llmc_compressed *content, int32
         ;
 }
 
-/* One thread reads through libhdf5, the others unpack what it has read. The word embedding comes last: most of the
- * bytes and, where it stays packed, nothing to unpack. */
+/* One thread finds the arrays through libhdf5, the others read and unpack what it has found. The word embedding, of
+ * which nothing is to be unpacked where it stays packed, comes last, so that the others are busy meanwhile. */
 static llmc_status read_and_unpack(struct reader *reader, struct llmc_compressed *content)
 {
     llmc_status status = LLMC_OK;

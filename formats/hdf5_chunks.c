@@ -5,12 +5,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 #include <zlib.h>
 
-enum { CHUNK_NBYTES_MAX = 1 << 20, DEFLATE_RATIO_MAX = 1040, MAPPED_NBYTES_MIN = 1 << 15,
-       HUGE_NBYTES_MIN = 1 << 22 };
+enum { CHUNK_NBYTES_MAX = 1 << 20, DEFLATE_RATIO_MAX = 1040 };
 
 /* How an open array is stored. */
 struct layout {
@@ -60,19 +57,14 @@ exit:
     return status;
 }
 
-static llmc_status allocate_bytes(struct llmc_h5_chunks *out, size_t nbytes)
+static llmc_status allocate_list(struct llmc_h5_chunks *out)
 {
-    if (nbytes < MAPPED_NBYTES_MIN)
-        return llmc_alloc_unset(&out->bytes, nbytes, 1);
-    void *pages = mmap(NULL, nbytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (pages == MAP_FAILED)
-        return llmc_error(LLMC_ERR_MEMORY, "cannot allocate %zu bytes", nbytes);
-    /* A page fault for each 4 KiB of an embedding would take a tenth of the start. */
-    if (nbytes >= HUGE_NBYTES_MIN)
-        madvise(pages, nbytes, MADV_HUGEPAGE);
-    out->bytes = pages;
-    out->mapped_nbytes = nbytes;
-    return LLMC_OK;
+    llmc_status status = LLMC_OK;
+    LLMC_TRY(llmc_alloc(&out->places, (size_t)out->count, sizeof *out->places));
+    LLMC_TRY(llmc_alloc(&out->sizes, (size_t)out->count, sizeof *out->sizes));
+    LLMC_TRY(llmc_alloc(&out->steps, (size_t)out->count, sizeof *out->steps));
+exit:
+    return status;
 }
 
 /* A layout of others, through libhdf5. */
@@ -89,80 +81,144 @@ static llmc_status read_plain(struct llmc_h5 *file, const char *name, int rank, 
         (nbytes > 0 && out->stored_nbytes == 0))
         LLMC_FAIL(LLMC_ERR_FORMAT, "%s: %s: %zu bytes of values cannot come from %llu stored bytes", file->path, name,
                   nbytes, (unsigned long long)out->stored_nbytes);
-    LLMC_TRY(llmc_alloc(&out->offsets, 2, sizeof *out->offsets));
-    LLMC_TRY(llmc_alloc(&out->steps, 1, 1));
-    LLMC_TRY(allocate_bytes(out, nbytes));
-    out->offsets[1] = nbytes;
+    if (nbytes > UINT32_MAX)
+        LLMC_FAIL(LLMC_ERR_FORMAT, "%s: %s: %zu bytes without chunks", file->path, name, nbytes);
+    LLMC_TRY(allocate_list(out));
+    LLMC_TRY(llmc_alloc_unset(&out->bytes, nbytes, 1));
+    if (nbytes)
+        out->sizes[0] = (uint32_t)nbytes;
     LLMC_TRY(llmc_h5_read(file, name, out->number, rank, shape, out->bytes));
 exit:
     return status;
 }
 
-/* Sizes first: memory is asked for when they are known to be possible. */
-static llmc_status measure_chunks(const struct llmc_h5 *file, const char *name, hid_t array,
-                                  const struct layout *layout, struct llmc_h5_chunks *out)
+/* What libhdf5 knows of each chunk: its address (as libhdf5 counts), its size, and the filters that were skipped since
+ * they did not shrink it. */
+static llmc_status list_chunks(const struct llmc_h5 *file, const char *name, hid_t array, const struct layout *layout,
+                               struct llmc_h5_chunks *out)
 {
     llmc_status status = LLMC_OK;
-    hsize_t at[LLMC_H5_RANK_MAX] = {0}, stored;
+    hsize_t at[LLMC_H5_RANK_MAX] = {0}, stored = 0;
+    haddr_t address = 0;
+    unsigned skipped = 0;
     out->chunk_rows = layout->chunk_rows;
     out->count = (out->rows + layout->chunk_rows - 1) / layout->chunk_rows;
     if ((uint64_t)out->count > file->nbytes)
         LLMC_FAIL(LLMC_ERR_FORMAT, "%s: %s: more chunks than the file has bytes", file->path, name);
-    LLMC_TRY(llmc_alloc(&out->offsets, (size_t)out->count + 1, sizeof *out->offsets));
-    LLMC_TRY(llmc_alloc(&out->steps, (size_t)out->count, 1));
+    LLMC_TRY(allocate_list(out));
     for (int64_t i = 0; i < out->count; i++, at[0] += (hsize_t)layout->chunk_rows) {
-        if (H5Dget_chunk_storage_size(array, at, &stored) < 0) {
+        if (H5Dget_chunk_info_by_coord(array, at, &skipped, &address, &stored) < 0) {
             status = llmc_h5_error(file, LLMC_ERR_FORMAT, name, "a chunk is missing");
             goto exit;
         }
         if (stored == 0 || stored > layout->chunk_nbytes + layout->chunk_nbytes / 64 + 64 ||
-            layout->chunk_nbytes / DEFLATE_RATIO_MAX > stored)
+            layout->chunk_nbytes / DEFLATE_RATIO_MAX > stored || address > file->nbytes ||
+            stored > file->nbytes - address)
             LLMC_FAIL(LLMC_ERR_FORMAT, "%s: %s: a chunk of %zu bytes is stored in %llu", file->path, name,
                       layout->chunk_nbytes, (unsigned long long)stored);
-        out->offsets[i + 1] = out->offsets[i] + stored;
+        out->places[i] = address;
+        out->sizes[i] = (uint32_t)stored;
+        out->stored_nbytes += stored;
+        for (int k = 0; k < layout->filter_count; k++)
+            if (!(skipped >> k & 1))
+                out->steps[i] |= layout->filters[k];
     }
-    out->stored_nbytes = out->offsets[out->count];
     if (out->stored_nbytes > file->nbytes)
         LLMC_FAIL(LLMC_ERR_FORMAT, "%s: %s: its chunks have more bytes than the file", file->path, name);
 exit:
     return status;
 }
 
-static llmc_status fetch_chunks(const struct llmc_h5 *file, const char *name, hid_t array,
-                                const struct layout *layout, struct llmc_h5_chunks *out)
+static bool lies_at(const struct llmc_source *source, uint64_t place, const unsigned char *expected,
+                    unsigned char *buffer, size_t nbytes)
+{
+    return place <= source->nbytes && nbytes <= source->nbytes - place &&
+           llmc_source_read(source, place, buffer, nbytes) == LLMC_OK && memcmp(buffer, expected, nbytes) == 0;
+}
+
+/* Whether libhdf5 counts addresses from behind the user block or from the start of the file is told by no document and
+ * differs between versions: one chunk, read through libhdf5, shows it. A chunk that lies at both places does not. */
+static llmc_status learn_shift(struct llmc_h5 *file, const char *name, hid_t array, const struct llmc_h5_chunks *chunks)
+{
+    llmc_status status = LLMC_OK;
+    size_t nbytes = chunks->sizes[0];
+    hsize_t at[LLMC_H5_RANK_MAX] = {0}, user_block = 0;
+    uint32_t skipped;
+    unsigned char *expected = NULL, *buffer = NULL;
+    hid_t list = H5Fget_create_plist(file->id);
+    if (list < 0 || H5Pget_userblock(list, &user_block) < 0) {
+        status = llmc_h5_error(file, LLMC_ERR_FORMAT, name, "cannot read the user block");
+        goto exit;
+    }
+    LLMC_TRY(llmc_alloc(&expected, nbytes, 1));
+    LLMC_TRY(llmc_alloc(&buffer, nbytes, 1));
+    if (H5Dread_chunk(array, H5P_DEFAULT, at, &skipped, expected) < 0) {
+        status = llmc_h5_error(file, file->disk_error ? LLMC_ERR_IO : LLMC_ERR_FORMAT, name, "cannot read a chunk");
+        goto exit;
+    }
+    bool here = lies_at(file->source, chunks->places[0], expected, buffer, nbytes);
+    bool shifted = lies_at(file->source, chunks->places[0] + user_block, expected, buffer, nbytes);
+    file->shift_known = here != shifted || user_block == 0;
+    file->shift = shifted ? user_block : 0;
+exit:
+    llmc_h5_drop(list);
+    free(expected);
+    free(buffer);
+    return status;
+}
+
+/* The chunks themselves, where their places are not known. */
+static llmc_status read_chunks(const struct llmc_h5 *file, const char *name, hid_t array, struct llmc_h5_chunks *out)
 {
     llmc_status status = LLMC_OK;
     hsize_t at[LLMC_H5_RANK_MAX] = {0};
-    LLMC_TRY(allocate_bytes(out, out->stored_nbytes));
-    for (int64_t i = 0; i < out->count; i++, at[0] += (hsize_t)layout->chunk_rows) {
-        uint32_t skipped; /* bit k: filter k was not applied, as it did not shrink this chunk */
-        if (H5Dread_chunk(array, H5P_DEFAULT, at, &skipped, out->bytes + out->offsets[i]) < 0) {
+    uint64_t place = 0;
+    uint32_t skipped;
+    LLMC_TRY(llmc_alloc_unset(&out->bytes, out->stored_nbytes, 1));
+    for (int64_t i = 0; i < out->count; i++, at[0] += (hsize_t)out->chunk_rows) {
+        if (H5Dread_chunk(array, H5P_DEFAULT, at, &skipped, out->bytes + place) < 0) {
             status = llmc_h5_error(file, file->disk_error ? LLMC_ERR_IO : LLMC_ERR_FORMAT, name, "cannot read a chunk");
             goto exit;
         }
-        for (int k = 0; k < layout->filter_count; k++)
-            if (!(skipped >> k & 1))
-                out->steps[i] |= layout->filters[k];
+        out->places[i] = place;
+        place += out->sizes[i];
     }
 exit:
     return status;
 }
 
-llmc_status llmc_h5_read_chunks(struct llmc_h5 *file, const char *name, enum llmc_number number, int rank,
+static llmc_status place_chunks(struct llmc_h5 *file, const char *name, hid_t array, struct llmc_h5_chunks *out)
+{
+    llmc_status status = LLMC_OK;
+    if (!file->shift_known)
+        LLMC_TRY(learn_shift(file, name, array, out));
+    if (!file->shift_known)
+        return read_chunks(file, name, array, out);
+    for (int64_t i = 0; i < out->count; i++) {
+        out->places[i] += file->shift;
+        if (out->places[i] > file->nbytes || out->sizes[i] > file->nbytes - out->places[i])
+            LLMC_FAIL(LLMC_ERR_FORMAT, "%s: %s: a chunk lies behind the end of the file", file->path, name);
+    }
+exit:
+    return status;
+}
+
+llmc_status llmc_h5_find_chunks(struct llmc_h5 *file, const char *name, enum llmc_number number, int rank,
                                 const int64_t *shape, struct llmc_h5_chunks *out)
 {
     llmc_status status = LLMC_OK;
     hid_t array = H5I_INVALID_HID;
     struct layout layout;
-    *out = (struct llmc_h5_chunks){.number = number, .rows = shape[0], .row_nbytes = llmc_number_nbytes(number)};
+    *out = (struct llmc_h5_chunks){.number = number, .rows = shape[0], .row_nbytes = llmc_number_nbytes(number),
+                                   .source = file->source};
     LLMC_TRY(llmc_h5_open_array(file, name, &array));
     LLMC_TRY(llmc_h5_expect(file, name, array, number, rank, shape));
     for (int i = 1; i < rank; i++)
         out->row_nbytes *= (size_t)shape[i];
     LLMC_TRY(read_layout(file, name, array, rank, shape, out->row_nbytes, &layout));
     if (layout.ours) {
-        LLMC_TRY(measure_chunks(file, name, array, &layout, out));
-        LLMC_TRY(fetch_chunks(file, name, array, &layout, out));
+        LLMC_TRY(list_chunks(file, name, array, &layout, out));
+        LLMC_TRY(place_chunks(file, name, array, out));
     } else {
         LLMC_TRY(read_plain(file, name, rank, shape, out));
     }
@@ -175,28 +231,11 @@ exit:
 
 void llmc_h5_chunks_release(struct llmc_h5_chunks *chunks)
 {
-    free(chunks->offsets);
+    free(chunks->places);
+    free(chunks->sizes);
     free(chunks->steps);
-    if (chunks->mapped_nbytes)
-        munmap(chunks->bytes, chunks->mapped_nbytes);
-    else
-        free(chunks->bytes);
+    free(chunks->bytes);
     memset(chunks, 0, sizeof *chunks);
-}
-
-void llmc_h5_drop_chunk(const struct llmc_h5_chunks *chunks, int64_t index, bool before_too, bool behind_too)
-{
-    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    uint64_t begin = chunks->offsets[index] / page * page;
-    uint64_t end = (chunks->offsets[index + 1] + page - 1) / page * page;
-    /* What may go, neighbours included; the first and the last page only when all of theirs may. */
-    int64_t first = index - (before_too && index > 0), last = index + (behind_too && index + 1 < chunks->count);
-    if (chunks->offsets[first] > begin)
-        begin += page;
-    if (chunks->offsets[last + 1] < end && last + 1 < chunks->count)
-        end -= page;
-    if (chunks->mapped_nbytes && begin < end)
-        madvise(chunks->bytes + begin, (size_t)(end - begin), MADV_DONTNEED);
 }
 
 int64_t llmc_h5_chunk_rows(const struct llmc_h5_chunks *chunks, int64_t index)
@@ -213,18 +252,35 @@ static void unshuffle(unsigned char *out, const unsigned char *from, size_t coun
             out[i * size + byte] = *from++;
 }
 
+/* *bytes = the stored bytes of a chunk; where they are not in memory, *copy holds them, which the caller frees. */
+static llmc_status get_stored(const struct llmc_h5_chunks *chunks, int64_t index, const unsigned char **bytes,
+                              unsigned char **copy)
+{
+    llmc_status status = LLMC_OK;
+    const struct llmc_source *source = chunks->source;
+    uint64_t place = chunks->places[index];
+    *bytes = chunks->bytes ? chunks->bytes + place : source->memory ? source->memory + place : NULL;
+    if (*bytes)
+        return LLMC_OK;
+    LLMC_TRY(llmc_alloc_unset(copy, chunks->sizes[index], 1));
+    LLMC_TRY(llmc_source_read(source, place, *copy, chunks->sizes[index]));
+    *bytes = *copy;
+exit:
+    return status;
+}
+
 llmc_status llmc_h5_unpack_chunk(const struct llmc_h5_chunks *chunks, int64_t index, void *rows)
 {
     llmc_status status = LLMC_OK;
-    unsigned char *inflated = NULL, *shuffled = NULL;
-    const unsigned char *bytes = chunks->bytes + chunks->offsets[index];
-    size_t stored = (size_t)(chunks->offsets[index + 1] - chunks->offsets[index]);
-    size_t size = llmc_number_nbytes(chunks->number);
+    unsigned char *copy = NULL, *inflated = NULL, *whole = NULL;
+    const unsigned char *bytes;
+    size_t stored = chunks->sizes[index], size = llmc_number_nbytes(chunks->number);
     size_t nbytes = (size_t)chunks->chunk_rows * chunks->row_nbytes; /* the last chunk is stored in full too */
     size_t wanted = (size_t)llmc_h5_chunk_rows(chunks, index) * chunks->row_nbytes;
-    bool shuffle = size > 1 && chunks->steps[index] & LLMC_H5_SHUFFLED;
+    bool shuffled = size > 1 && chunks->steps[index] & LLMC_H5_SHUFFLED;
+    LLMC_TRY(get_stored(chunks, index, &bytes, &copy));
     if (chunks->steps[index] & LLMC_H5_DEFLATED) {
-        bool direct = nbytes == wanted && !shuffle;
+        bool direct = nbytes == wanted && !shuffled;
         uLongf length = nbytes;
         if (!direct)
             LLMC_TRY(llmc_alloc_unset(&inflated, nbytes, 1));
@@ -236,15 +292,16 @@ llmc_status llmc_h5_unpack_chunk(const struct llmc_h5_chunks *chunks, int64_t in
     } else if (stored != nbytes) {
         LLMC_FAIL(LLMC_ERR_FORMAT, "a chunk has %zu bytes instead of %zu", stored, nbytes);
     }
-    if (shuffle) {
-        LLMC_TRY(llmc_alloc_unset(&shuffled, nbytes, 1));
-        unshuffle(shuffled, bytes, nbytes / size, size);
-        bytes = shuffled;
+    if (shuffled) {
+        LLMC_TRY(llmc_alloc_unset(&whole, nbytes, 1));
+        unshuffle(whole, bytes, nbytes / size, size);
+        bytes = whole;
     }
     memcpy(rows, bytes, wanted);
 exit:
+    free(copy);
     free(inflated);
-    free(shuffled);
+    free(whole);
     return status;
 }
 

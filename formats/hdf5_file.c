@@ -144,6 +144,7 @@ llmc_status llmc_h5_open_source(struct llmc_h5 **out, const struct llmc_source *
     void *printer_data = NULL;
     bool known = H5Eget_auto2(H5E_DEFAULT, &printer, &printer_data) >= 0;
     LLMC_TRY(new_file(out, source->name));
+    (*out)->source = source;
     (*out)->restore_printer = known;
     (*out)->printer = printer;
     (*out)->printer_data = printer_data;

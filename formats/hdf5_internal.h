@@ -11,6 +11,9 @@ struct llmc_h5 {
     char *path;
     uint64_t nbytes; /* size when opened for reading; bounds every size that the file claims */
     bool writing;
+    const struct llmc_source *source; /* NULL: opened by its name */
+    bool shift_known;                 /* of a source: what an address of libhdf5 misses to a place in it */
+    uint64_t shift;
     int disk_error; /* errno of the first read or write that failed; 0 when none has */
     /* When reading, the group that was opened last and its name: attributes and arrays are mostly asked for group by
      * group, and finding one by its path takes libhdf5 longer than reading it. H5I_INVALID_HID: none. */

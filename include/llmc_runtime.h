@@ -15,8 +15,7 @@
  * into calls, on the number of threads, or on the processor.
  *
  * The library keeps nothing between objects but the error message, which is per
- * thread. It never prints, exits, or changes the process; it opens one file,
- * reads it, and closes it again before llmc_model_open returns. Open one model
+ * thread. It never prints, exits, or changes the process. Open one model
  * at a time where libhdf5 is built without thread safety (Debian's is built
  * with it); everything else may run side by side.
  *
@@ -68,12 +67,14 @@ struct llmc_model;
 struct llmc_predictor;
 
 /* Loads and checks a compressed checkpoint: its checksum before anything else. Large files are unpacked by as many
- * threads as OpenMP gives (OMP_NUM_THREADS). The word embedding stays packed; calls below unpack the
- * rows that they meet first, and keep them. On failure *out is NULL.
+ * threads as OpenMP gives (OMP_NUM_THREADS). The word embedding stays packed in the file, which stays open until
+ * llmc_model_free; calls below read and unpack the rows that they meet first, and keep them. The file may be removed
+ * or replaced by another of its name; if it is changed in place, calls may fail or answer wrongly, but do no harm.
+ * On failure *out is NULL.
  * Errors: LLMC_ERR_IO, LLMC_ERR_FORMAT, LLMC_ERR_UNSUPPORTED, LLMC_ERR_MEMORY. */
 LLMC_PUBLIC llmc_status llmc_model_open(struct llmc_model **out, const char *path);
 
-/* The same from a file's bytes in memory, which are not needed any more afterwards. */
+/* The same from a file's bytes in memory, which are not copied: they must stay until llmc_model_free. */
 LLMC_PUBLIC llmc_status llmc_model_open_memory(struct llmc_model **out, const void *bytes, size_t nbytes);
 
 LLMC_PUBLIC void llmc_model_free(struct llmc_model *model); /* NULL ok; after its predictors */
@@ -106,8 +107,8 @@ LLMC_PUBLIC int llmc_predictor_threads(const struct llmc_predictor *predictor);
 /* Probabilities of all labels for `count` texts: out [count, labels]. pairs: [count] second texts, or NULL. Texts are
  * zero-terminated UTF-8 (bytes that are not count as U+FFFD) of any length, cut to the model's tokens_max. Any
  * count: work memory grows with the largest call up to a fixed number of tokens and is reused.
- * Errors: LLMC_ERR_MEMORY, LLMC_ERR_ARGUMENT, LLMC_ERR_FORMAT (rows of the word embedding that break the format's
- * rules, in a file made to do so; out is then undefined). */
+ * Errors: LLMC_ERR_MEMORY, LLMC_ERR_ARGUMENT, LLMC_ERR_IO (reading rows of the word embedding), LLMC_ERR_FORMAT (rows
+ * that break the format's rules, in a file made to do so). After an error, out is undefined. */
 LLMC_PUBLIC llmc_status llmc_predict(struct llmc_predictor *predictor, const char *const *texts,
                                      const char *const *pairs, size_t count, float *out);
 

@@ -106,46 +106,61 @@ exit:
     return status;
 }
 
-static llmc_status open_source(struct llmc_model **out, const struct llmc_source *source)
+/* What the source of `model` holds. */
+static llmc_status load(struct llmc_model *model)
 {
     llmc_status status = LLMC_OK;
     struct llmc_compressed content = {0};
-    struct llmc_model *model = NULL;
-    LLMC_TRY(llmc_compressed_read_source(source, true, &content));
-    LLMC_TRY(llmc_alloc(&model, 1, sizeof *model));
+    LLMC_TRY(llmc_compressed_read_source(&model->source, true, &content));
     model->architecture = content.architecture;
     model->tokens_max = content.tokens_max;
     model->kernels = llmc_kernels_choose(llmc_cpu_features());
     model->labels = content.labels;
     content.labels = NULL;
     LLMC_TRY(llmc_tokenizer_create(&model->tokenizer, content.vocabulary, content.vocabulary_nbytes, &content.rules,
-                                   source->name));
+                                   model->name));
     LLMC_TRY(take_parameters(model, &(struct source){&content, 0}));
-    *out = model;
-    model = NULL;
 exit:
     llmc_compressed_release(&content);
-    llmc_model_free(model);
+    return status;
+}
+
+static llmc_status new_model(struct llmc_model **out, const char *name)
+{
+    llmc_status status = LLMC_OK;
+    LLMC_TRY(llmc_alloc(out, 1, sizeof **out));
+    (*out)->source.descriptor = -1;
+    LLMC_TRY(llmc_strdup(&(*out)->name, name));
+exit:
     return status;
 }
 
 llmc_status llmc_model_open(struct llmc_model **out, const char *path)
 {
-    struct llmc_source source;
-    *out = NULL;
-    llmc_status status = llmc_source_open(&source, path);
-    if (status == LLMC_OK)
-        status = open_source(out, &source);
-    llmc_source_close(&source);
+    llmc_status status = LLMC_OK;
+    LLMC_TRY(new_model(out, path));
+    LLMC_TRY(llmc_source_open(&(*out)->source, (*out)->name));
+    LLMC_TRY(load(*out));
+exit:
+    if (status != LLMC_OK) {
+        llmc_model_free(*out);
+        *out = NULL;
+    }
     return status;
 }
 
 llmc_status llmc_model_open_memory(struct llmc_model **out, const void *bytes, size_t nbytes)
 {
-    struct llmc_source source;
-    *out = NULL;
-    llmc_source_memory(&source, "memory", bytes, nbytes);
-    return open_source(out, &source);
+    llmc_status status = LLMC_OK;
+    LLMC_TRY(new_model(out, "memory"));
+    llmc_source_memory(&(*out)->source, (*out)->name, bytes, nbytes);
+    LLMC_TRY(load(*out));
+exit:
+    if (status != LLMC_OK) {
+        llmc_model_free(*out);
+        *out = NULL;
+    }
+    return status;
 }
 
 static void release_norm(struct llmc_norm *norm)
@@ -178,6 +193,8 @@ void llmc_model_free(struct llmc_model *model)
     llmc_linear_release(&model->pooler);
     llmc_linear_release(&model->classifier);
     llmc_tokenizer_free(model->tokenizer);
+    llmc_source_close(&model->source);
+    free(model->name);
     free(model);
 }
 

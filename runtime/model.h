@@ -39,6 +39,8 @@ struct llmc_layer {
 #define LLMC_NO_PAIRS "this model has one token type: it was not made for pairs of texts"
 
 struct llmc_model {
+    struct llmc_source source; /* of packed rows */
+    char *name;                /* of the source */
     struct llmc_architecture architecture;
     int32_t tokens_max;
     const struct llmc_kernels *kernels;

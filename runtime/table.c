@@ -59,12 +59,6 @@ void llmc_table_release(struct llmc_table *table)
     memset(table, 0, sizeof *table);
 }
 
-static bool is_ready(const struct llmc_table_chunks *chunks, int64_t index)
-{
-    return index < 0 || index == chunks->packed.count ||
-           atomic_load_explicit(&chunks->states[index], memory_order_relaxed) == READY;
-}
-
 /* Makes the caller the one who unpacks this chunk; false when another thread has done it. */
 static bool claim(struct llmc_table_chunks *chunks, int64_t index)
 {
@@ -89,8 +83,6 @@ static llmc_status fetch_chunk(const struct llmc_table *table, int64_t index)
         (char *)table->data + (size_t)(index * packed->chunk_rows) * packed->row_nbytes);
     pthread_mutex_lock(&chunks->lock);
     atomic_store_explicit(&chunks->states[index], status == LLMC_OK ? READY : PACKED, memory_order_release);
-    if (status == LLMC_OK)
-        llmc_h5_drop_chunk(packed, index, is_ready(chunks, index - 1), is_ready(chunks, index + 1));
     pthread_cond_broadcast(&chunks->changed);
     pthread_mutex_unlock(&chunks->lock);
     return status;

@@ -1,8 +1,8 @@
 /*
  * An embedding: rows of numbers, widened when they are looked up. The word
  * embedding is most of a model's bytes, and a text needs a few of its rows: it
- * stays packed, and a chunk of rows is unpacked when one of them is first asked
- * for.
+ * stays packed in the file, and a chunk of rows is read and unpacked when one of
+ * them is first asked for.
  */
 #ifndef LLMC_RUNTIME_TABLE_H
 #define LLMC_RUNTIME_TABLE_H
@@ -24,7 +24,7 @@ llmc_status llmc_table_take(struct llmc_table *out, struct llmc_compressed_tenso
 void llmc_table_release(struct llmc_table *table);
 
 /* Makes these rows ready, if they are not. Any number of threads may call it, also while others look up
- * rows that are ready. Errors: LLMC_ERR_FORMAT (the chunk holds no legal numbers), LLMC_ERR_MEMORY. */
+ * rows that are ready. Errors: LLMC_ERR_FORMAT (the chunk holds no legal numbers), LLMC_ERR_IO, LLMC_ERR_MEMORY. */
 llmc_status llmc_table_fetch(const struct llmc_table *table, const int32_t *rows, int32_t count);
 
 #endif

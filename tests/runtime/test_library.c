@@ -68,13 +68,13 @@ static void test_file_and_memory(void **state)
 
     assert_int_equal(llmc_file_read(path, 1 << 24, &bytes, &nbytes), LLMC_OK);
     assert_int_equal(llmc_model_open_memory(&model, bytes, nbytes), LLMC_OK);
-    memset(bytes, 0xff, nbytes); /* it is not needed any more */
     predict(model, 1, again);
     assert_memory_equal(expected, again, sizeof expected);
     assert_string_equal(llmc_model_label(model, 1), "yes");
     assert_null(llmc_model_label(model, 2));
     assert_null(llmc_model_label(model, -1));
     llmc_model_free(model);
+    bytes[nbytes - 1] ^= 1;
     assert_int_equal(llmc_model_open_memory(&model, bytes, nbytes), LLMC_ERR_FORMAT);
     assert_null(model);
     assert_int_equal(llmc_model_open_memory(&model, bytes, 0), LLMC_ERR_FORMAT);
@@ -127,6 +127,34 @@ static void test_many_threads_share_a_model(void **state)
     free(workers);
 }
 
+/* Rows that nobody has read yet are read when they are needed, from the file that was opened. */
+static void test_file_that_changes(void **state)
+{
+    (void)state;
+    struct llmc_model *model;
+    struct llmc_predictor *predictor;
+    float again[TEXTS * LABELS];
+    char *bytes;
+    size_t nbytes;
+    assert_int_equal(llmc_file_read(path, 1 << 24, &bytes, &nbytes), LLMC_OK);
+    assert_int_equal(llmc_model_open(&model, path), LLMC_OK);
+    unlink(path);
+    predict(model, 1, again);
+    assert_memory_equal(expected, again, sizeof expected);
+    llmc_model_free(model);
+
+    assert_int_equal(llmc_file_write(path, bytes, nbytes), LLMC_OK);
+    assert_int_equal(llmc_model_open(&model, path), LLMC_OK);
+    assert_int_equal(truncate(path, 1000), 0);
+    assert_int_equal(llmc_predictor_create(&predictor, model, 1), LLMC_OK);
+    assert_int_equal(llmc_predict(predictor, text_list, NULL, TEXTS, again), LLMC_ERR_FORMAT);
+    assert_non_null(strstr(llmc_error_message(), "shorter"));
+    assert_int_equal(llmc_file_write(path, bytes, nbytes), LLMC_OK);
+    llmc_predictor_free(predictor);
+    llmc_model_free(model);
+    free(bytes);
+}
+
 static void test_tokens(void **state)
 {
     (void)state;
@@ -149,6 +177,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_file_and_memory),
         cmocka_unit_test(test_many_threads_share_a_model),
+        cmocka_unit_test(test_file_that_changes),
         cmocka_unit_test(test_tokens),
     };
     return cmocka_run_group_tests(tests, make_file, remove_file);
