@@ -79,7 +79,7 @@ enum llmc_operand_form llmc_gemm_weight_form(const struct llmc_gemm *gemm, enum 
 size_t llmc_operand_nbytes(const struct llmc_operand *operand)
 {
     if (operand->form == LLMC_OPERAND_PACKED)
-        return 2 * llmc_tiles_nbytes(operand->number, operand->rows, operand->cols);
+        return llmc_tiles_weight_nbytes(operand->rows, operand->cols);
     return (size_t)(operand->rows * operand->cols) * (operand->form == LLMC_OPERAND_F32 ? 4 : 2);
 }
 
@@ -182,13 +182,12 @@ static llmc_status multiply_by_tiles(struct llmc_gemm *gemm, enum llmc_gemm_form
                           (long long)a->cols, (long long)b->rows, (long long)b->cols);
     LLMC_TRY(reserve(gemm, LLMC_GEMM_A, llmc_tiles_nbytes(a->number, product.a.extent, product.a.depth)));
     product.a_panels = gemm->buffers[LLMC_GEMM_A];
-    if (packed) {
-        struct llmc_tiles_weight weight = {b->data, b->number, b->rows, b->cols};
-        product.b_panels = llmc_tiles_weight_panels(&weight, b_down);
-    } else {
-        LLMC_TRY(reserve(gemm, LLMC_GEMM_B, llmc_tiles_nbytes(b->number, product.b.extent, product.b.depth)));
-        product.b_panels = gemm->buffers[LLMC_GEMM_B];
-    }
+    size_t b_nbytes = packed ? llmc_tiles_unpacked_nbytes(b->number, product.b.depth)
+                             : llmc_tiles_nbytes(b->number, product.b.extent, product.b.depth);
+    LLMC_TRY(reserve(gemm, LLMC_GEMM_B, b_nbytes));
+    product.b_panels = gemm->buffers[LLMC_GEMM_B];
+    struct llmc_tiles_weight weight = {b->data, b->number, b->rows, b->cols};
+    product.packed = packed ? llmc_tiles_weight_panels(&weight, b_down) : NULL;
     llmc_tiles_multiply(&product);
 exit:
     return status;

@@ -33,6 +33,22 @@ size_t llmc_tiles_nbytes(enum llmc_number number, int64_t extent, int64_t depth)
     return (size_t)llmc_tiles_panels(extent) * panel_nbytes(number, depth);
 }
 
+/* A panel of a packed weight: parts are not taken apart. */
+static size_t packed_nbytes(int64_t depth)
+{
+    return (size_t)llmc_tiles_panels(depth) * 2 * TILE_NBYTES;
+}
+
+size_t llmc_tiles_weight_nbytes(int64_t rows, int64_t cols)
+{
+    return 2 * (size_t)llmc_tiles_panels(rows) * packed_nbytes(cols);
+}
+
+size_t llmc_tiles_unpacked_nbytes(enum llmc_number number, int64_t depth)
+{
+    return number == LLMC_F16 ? (size_t)omp_get_max_threads() * panel_nbytes(number, depth) : 0;
+}
+
 /* Callers pass constants, which decide most branches: always inlined, whatever the size. */
 #define INLINE __attribute__((always_inline)) static inline
 
@@ -152,6 +168,20 @@ INLINE void pack_step(const uint16_t *source, int64_t stride, int64_t rows, int6
     }
     store_parts(v[0], is_split, turned, use, tiles);
     store_parts(v[1], is_split, turned, use, tiles + TILE_NBYTES);
+}
+
+/* A packed panel of F16 numbers to its two parts. */
+static void unpack_panel(const char *packed, int64_t steps, char *out)
+{
+    __m512i high, low, odd = odd_words();
+    for (int64_t s = 0; s < steps; s++, packed += 2 * TILE_NBYTES, out += 4 * TILE_NBYTES) {
+        for (int i = 0; i < 2 * TILE_NBYTES; i += 64) {
+            split(_mm512_load_si512(packed + i), odd, &high, &low);
+            _mm512_store_si512(out + i, high);
+            _mm512_store_si512(out + 2 * TILE_NBYTES + i, low);
+        }
+    }
+    __asm__ volatile("" ::: "memory"); /* GCC does not know that tile loads read memory */
 }
 
 struct range {
@@ -300,9 +330,16 @@ INLINE void multiply_range(const struct llmc_tiles_product *p, struct range a, s
 {
     int64_t rows = p->a.extent, cols = p->b.extent, steps = llmc_tiles_panels(p->a.depth);
     size_t nbytes = panel_nbytes(p->a.number, p->a.depth);
-    int64_t fetches = (a.end - a.begin) * steps, lines = ((int64_t)nbytes / 64 + fetches - 1) / fetches;
+    size_t b_nbytes = p->packed ? packed_nbytes(p->a.depth) : nbytes;
+    int64_t fetches = (a.end - a.begin) * steps, lines = ((int64_t)b_nbytes / 64 + fetches - 1) / fetches;
+    char *unpacked = (char *)p->b_panels + (size_t)omp_get_thread_num() * nbytes;
     for (int64_t j = b.begin; j < b.end; j++) {
-        const char *b_panel = (const char *)p->b_panels + (size_t)j * nbytes, *ahead = b_panel + nbytes;
+        const char *b_panel = (const char *)(p->packed ? p->packed : p->b_panels) + (size_t)j * b_nbytes;
+        const char *ahead = b_panel + b_nbytes;
+        if (p->packed && is_split) {
+            unpack_panel(b_panel, steps, unpacked);
+            b_panel = unpacked;
+        }
         for (int64_t i = a.begin; i < a.end; i++, ahead += 64 * lines * steps) {
             for (int64_t row = i * STEP; row < rows && row < (i + 1) * STEP; row++) { /* or stores wait for misses */
                 __builtin_prefetch(p->out + row * cols + j * STEP, 1, 3);
@@ -350,22 +387,23 @@ void llmc_tiles_multiply(const struct llmc_tiles_product *p)
     }
 }
 
-void *llmc_tiles_weight_panels(const struct llmc_tiles_weight *w, bool down)
+const void *llmc_tiles_weight_panels(const struct llmc_tiles_weight *w, bool down)
 {
-    return (char *)w->panels + (down ? llmc_tiles_nbytes(w->number, w->rows, w->cols) : 0);
+    return (char *)w->panels + (down ? llmc_tiles_weight_nbytes(w->rows, w->cols) / 2 : 0);
 }
 
 void llmc_tiles_pack_weight(const struct llmc_tiles_weight *w, int64_t row, int64_t col, int64_t count,
                             const uint16_t *numbers, int64_t stride)
 {
-    size_t step = panel_nbytes(w->number, STEP);
-    struct panels turned = {llmc_tiles_weight_panels(w, false), panel_nbytes(w->number, w->cols)};
-    struct panels plain = {llmc_tiles_weight_panels(w, true), panel_nbytes(w->number, w->rows)};
+    size_t step = 2 * TILE_NBYTES;
+    struct panels turned = {w->panels, packed_nbytes(w->cols)};
+    struct panels plain = {(char *)w->panels + llmc_tiles_weight_nbytes(w->rows, w->cols) / 2, packed_nbytes(w->rows)};
     turned.data += (size_t)(row / STEP) * turned.stride + (size_t)(col / STEP) * step;
     plain.data += (size_t)(col / STEP) * plain.stride + (size_t)(row / STEP) * step;
-    struct llmc_tiles_source source = {numbers, w->number, stride, STEP, count, false};
+    enum llmc_number whole = LLMC_BF16; /* which is moved as it is, whatever the 16 bits mean */
+    struct llmc_tiles_source source = {numbers, whole, stride, STEP, count, false};
     pack(B, &source, (struct range){0, count / STEP}, LATER, turned);
-    source = (struct llmc_tiles_source){numbers, w->number, stride, count, STEP, true};
+    source = (struct llmc_tiles_source){numbers, whole, stride, count, STEP, true};
     pack(B, &source, (struct range){0, count / STEP}, LATER, plain);
 }
 #else
@@ -386,10 +424,22 @@ void llmc_tiles_multiply(const struct llmc_tiles_product *product)
     (void)product;
 }
 
-void *llmc_tiles_weight_panels(const struct llmc_tiles_weight *weight, bool down)
+const void *llmc_tiles_weight_panels(const struct llmc_tiles_weight *weight, bool down)
 {
     (void)down;
     return weight->panels;
+}
+
+size_t llmc_tiles_weight_nbytes(int64_t rows, int64_t cols)
+{
+    (void)rows, (void)cols;
+    return 0;
+}
+
+size_t llmc_tiles_unpacked_nbytes(enum llmc_number number, int64_t depth)
+{
+    (void)number, (void)depth;
+    return 0;
 }
 
 void llmc_tiles_pack_weight(const struct llmc_tiles_weight *weight, int64_t row, int64_t col, int64_t count,

@@ -56,7 +56,8 @@ size_t llmc_tiles_nbytes(enum llmc_number number, int64_t extent, int64_t depth)
 struct llmc_tiles_product {
     struct llmc_tiles_source a, b; /* equal in number and depth */
     void *a_panels;                /* llmc_tiles_nbytes of A: scratch */
-    void *b_panels;                /* the same of B; packed already where b.data is NULL */
+    void *b_panels;                /* the same of B; with packed llmc_tiles_unpacked_nbytes */
+    const void *packed;            /* llmc_tiles_weight_panels in place of b.data, or NULL */
     float *out;                    /* [a.extent, b.extent] */
 };
 
@@ -64,12 +65,15 @@ struct llmc_tiles_product {
 void llmc_tiles_multiply(const struct llmc_tiles_product *product);
 
 /* A weight [rows, cols], both multiples of LLMC_TILES_PANEL, packed once for many products: the panels of B = W^T, then
- * those of B = W. */
+ * those of B = W. F16 numbers are whole and taken apart panel by panel in every product, which takes less time than
+ * fetching both parts from memory. */
 struct llmc_tiles_weight {
-    void *panels; /* twice llmc_tiles_nbytes(number, rows, cols) */
+    void *panels; /* llmc_tiles_weight_nbytes */
     enum llmc_number number;
     int64_t rows, cols;
 };
+size_t llmc_tiles_weight_nbytes(int64_t rows, int64_t cols);
+size_t llmc_tiles_unpacked_nbytes(enum llmc_number number, int64_t depth);
 
 /* Packs the part of a weight whose numbers [LLMC_TILES_PANEL, count] stand in row-major memory, rows `stride` numbers
  * apart: rows [row, row + LLMC_TILES_PANEL), columns [col, col + count), all multiples of LLMC_TILES_PANEL. Threads may
@@ -78,6 +82,6 @@ void llmc_tiles_pack_weight(const struct llmc_tiles_weight *weight, int64_t row,
                             const uint16_t *numbers, int64_t stride);
 
 /* The panels of B = W (down), or of B = W^T. */
-void *llmc_tiles_weight_panels(const struct llmc_tiles_weight *weight, bool down);
+const void *llmc_tiles_weight_panels(const struct llmc_tiles_weight *weight, bool down);
 
 #endif
