@@ -56,7 +56,7 @@ size_t llmc_tiles_nbytes(enum llmc_number number, int64_t extent, int64_t depth)
 struct llmc_tiles_product {
     struct llmc_tiles_source a, b; /* equal in number and depth */
     void *a_panels;                /* llmc_tiles_nbytes of A: scratch */
-    void *b_panels;                /* the same of B; with packed llmc_tiles_unpacked_nbytes */
+    void *b_panels;                /* the same of B; where packed, llmc_tiles_unpacked_nbytes */
     const void *packed;            /* llmc_tiles_weight_panels in place of b.data, or NULL */
     float *out;                    /* [a.extent, b.extent] */
 };
@@ -65,13 +65,16 @@ struct llmc_tiles_product {
 void llmc_tiles_multiply(const struct llmc_tiles_product *product);
 
 /* A weight [rows, cols], both multiples of LLMC_TILES_PANEL, packed once for many products: the panels of B = W^T, then
- * those of B = W. F16 numbers are whole and taken apart panel by panel in every product, which takes less time than
- * fetching both parts from memory. */
+ * those of B = W. F16 numbers are whole, and taken apart panel by panel in every product: half of the memory in the same
+ * time. */
 struct llmc_tiles_weight {
     void *panels; /* llmc_tiles_weight_nbytes */
     enum llmc_number number;
     int64_t rows, cols;
 };
+
+/* Bytes of a weight's panels, and of the scratch that a product with it needs: a panel a thread where its numbers are
+ * taken apart, else nothing. */
 size_t llmc_tiles_weight_nbytes(int64_t rows, int64_t cols);
 size_t llmc_tiles_unpacked_nbytes(enum llmc_number number, int64_t depth);
 
