@@ -201,8 +201,8 @@ void llmc_forward(const struct llmc_model *model, const struct llmc_sequences *s
         .x = work->x,
         .y = work->y,
         .rows = sequences->offsets[sequences->count],
-        .x_stride = (hidden + 3) / 4 * 4,
-        .ffn_stride = ((size_t)model->architecture.ffn + 3) / 4 * 4,
+        .x_stride = (hidden + LLMC_K_STEP - 1) / LLMC_K_STEP * LLMC_K_STEP,
+        .ffn_stride = ((size_t)model->architecture.ffn + LLMC_K_STEP - 1) / LLMC_K_STEP * LLMC_K_STEP,
     };
     embed(&pass);
     for (int32_t i = 0; i < model->architecture.layers; i++)

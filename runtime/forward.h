@@ -22,8 +22,8 @@ struct llmc_work {
     float *qkv;         /* [T, 3 * hidden] */
     float *context;     /* [T, hidden] */
     float *ffn;         /* [T, ffn]; NULL where all layers run in integers */
-    uint8_t *x_u8;      /* [T, hidden rounded up to 4] */
-    uint8_t *ffn_u8;    /* [T, ffn rounded up to 4] */
+    uint8_t *x_u8;      /* [T, hidden rounded up to LLMC_K_STEP] */
+    uint8_t *ffn_u8;    /* [T, ffn rounded up to LLMC_K_STEP] */
 };
 
 /* Attention of one sequence and head, for one thread. S: its tokens, d: width of a head. */

@@ -26,7 +26,7 @@ static llmc_status pack_i8(struct llmc_linear *out, const struct llmc_compressed
     int32_t *correction = NULL;
     float *scale = NULL;
     size_t padded = (size_t)out->panels * LLMC_PANEL;
-    int32_t k_groups = (inputs + 3) / 4;
+    int32_t k_groups = (inputs + LLMC_K_STEP - 1) / LLMC_K_STEP * (LLMC_K_STEP / 4);
     status = llmc_alloc(&panels, padded * (size_t)k_groups, 4);
     out->memory[0] = panels;
     LLMC_TRY(status);

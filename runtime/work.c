@@ -30,8 +30,8 @@ llmc_status llmc_work_reserve(struct llmc_work *work, const struct llmc_model *m
     LLMC_TRY(llmc_alloc(&work->y, count, hidden * sizeof(float)));
     LLMC_TRY(llmc_alloc(&work->qkv, count, 3 * hidden * sizeof(float)));
     LLMC_TRY(llmc_alloc(&work->context, count, hidden * sizeof(float)));
-    LLMC_TRY(llmc_alloc(&work->x_u8, count, round_up(model->architecture.hidden, 4)));
-    LLMC_TRY(llmc_alloc(&work->ffn_u8, count, round_up(ffn, 4)));
+    LLMC_TRY(llmc_alloc(&work->x_u8, count, round_up(model->architecture.hidden, LLMC_K_STEP)));
+    LLMC_TRY(llmc_alloc(&work->ffn_u8, count, round_up(ffn, LLMC_K_STEP)));
     if (needs_float_ffn(model))
         LLMC_TRY(llmc_alloc(&work->ffn, count, (size_t)ffn * sizeof(float)));
     work->tokens_max = tokens;

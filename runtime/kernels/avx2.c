@@ -3,6 +3,7 @@
  * 32,767), so both operands are widened to 16 bits and VPMADDWD makes exact 32-bit sums.
  */
 #include "runtime/kernels/vector_avx2.h"
+#include "runtime/kernels/target.h"
 
 #include <stddef.h>
 
@@ -63,4 +64,5 @@ static void tile_i8(int rows, int panels, const uint8_t *x, size_t stride, const
         tile_rows(1, x, stride, b, groups, sums);
 }
 
+#include "runtime/kernels/linear_i8.h"
 #include "runtime/kernels/template.h"

@@ -1,5 +1,6 @@
 /* AVX-512 with VPDPBUSD: four products and their exact 32-bit sum in each of 16 lanes. */
 #include "runtime/kernels/vector_avx512.h"
+#include "runtime/kernels/target.h"
 
 #include <stddef.h>
 
@@ -59,4 +60,5 @@ static void tile_i8(int rows, int panels, const uint8_t *x, size_t stride, const
     }
 }
 
+#include "runtime/kernels/linear_i8.h"
 #include "runtime/kernels/template.h"

@@ -1,5 +1,6 @@
 /* AVX2, F16C and the 256-bit form of VPDPBUSD: four products and their exact 32-bit sum at once. */
 #include "runtime/kernels/vector_avx2.h"
+#include "runtime/kernels/target.h"
 
 #include <stddef.h>
 
@@ -53,4 +54,5 @@ static void tile_i8(int rows, int panels, const uint8_t *x, size_t stride, const
     }
 }
 
+#include "runtime/kernels/linear_i8.h"
 #include "runtime/kernels/template.h"

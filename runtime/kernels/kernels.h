@@ -17,7 +17,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LLMC_PANEL = 16 }; /* outputs that lie side by side in packed weights */
+enum {
+    LLMC_PANEL = 16, /* outputs that lie side by side in packed weights */
+    LLMC_K_STEP = 64 /* integer inputs are padded to a multiple: what one tile instruction takes */
+};
 
 /* q = clamp(round_to_even(x * inverse_scale) + zero_point, 0, 255) */
 struct llmc_quantiser {
@@ -39,9 +42,9 @@ struct llmc_target {
 /* Weights in panels of LLMC_PANEL outputs, the last one filled with zeros.
  * correction, scale and bias have an entry per output, padded to whole panels. */
 struct llmc_weights_i8 {
-    int32_t k_groups;          /* ceil(K / 4) */
+    int32_t k_groups;          /* of 4 inputs: ceil(K / LLMC_K_STEP) * 16, the last ones filled with zeros */
     int32_t n;
-    const int8_t *panels;      /* [panels][k_groups][LLMC_PANEL][4] */
+    const int8_t *panels;      /* [panels][k_groups][LLMC_PANEL][4], aligned to a cache line */
     const int32_t *correction; /* zero point of the input times the sum of the row's weights */
     const float *scale;        /* scale of the input times scale of the row */
     const float *bias;
@@ -57,8 +60,8 @@ struct llmc_weights_f32 {
 struct llmc_kernels {
     const char *name;
 
-    /* Outputs of the panels first..last-1 for M rows of integers x [M, stride], stride
-     * at least 4 * k_groups. y = (float)(sum q*w - correction) * scale + bias. */
+    /* Outputs of the panels first..last-1 for M >= 1 rows of integers x [M, stride], stride
+     * at least 4 * k_groups; inputs beyond K meet weights of 0. y = (float)(sum q*w - correction) * scale + bias. */
     void (*linear_i8)(const struct llmc_weights_i8 *weights, int32_t first, int32_t last, const uint8_t *x,
                       size_t stride, int64_t m, const struct llmc_target *target);
 
@@ -86,6 +89,7 @@ extern const struct llmc_kernels llmc_kernels_portable;
 extern const struct llmc_kernels llmc_kernels_avx2;
 extern const struct llmc_kernels llmc_kernels_avx_vnni;
 extern const struct llmc_kernels llmc_kernels_avx512_vnni;
+extern const struct llmc_kernels llmc_kernels_amx_int8; /* only where choose allows it */
 #endif
 
 /* The best kernels for these features. */

@@ -1,5 +1,6 @@
 /* For every processor: what the compiler makes of plain C. The oracle of the other levels. */
 #include "runtime/kernels/vector_portable.h"
+#include "runtime/kernels/target.h"
 
 #include <stddef.h>
 
@@ -20,4 +21,5 @@ static void tile_i8(int rows, int panels, const uint8_t *x, size_t stride, const
             sums[n] += x[0] * b[4 * n] + x[1] * b[4 * n + 1] + x[2] * b[4 * n + 2] + x[3] * b[4 * n + 3];
 }
 
+#include "runtime/kernels/linear_i8.h"
 #include "runtime/kernels/template.h"

@@ -1,146 +1,19 @@
 /*
- * The body of one processor level. Included once by each level's .c file, which
- * first includes its vector_*.h and defines
+ * What all processor levels do alike, on vectors. Included once by each level's
+ * .c file behind its vector_*.h and the definitions of
  *
  *     KERNELS, KERNELS_NAME     the symbol and the name of the level
- *     I8_ROWS, I8_PANELS        the largest tile of tile_i8
  *     F32_ROWS, F32_PANELS      the largest tile of the FP32 product; chosen so
  *                               that its sums stay in registers
- *     void tile_i8(int rows, int panels, const uint8_t *x, size_t stride, const int8_t *b,
- *                  size_t panel_nbytes, int32_t groups, int32_t *sums)
- *                               sums [rows][I8_PANELS][LLMC_PANEL] of x [rows, stride] times
- *                               `panels` packed panels; 1 <= rows <= I8_ROWS, 1 <= panels <= I8_PANELS
+ *     linear_i8                 the integer layer, mostly from linear_i8.h
  *
  * Nothing here may depend on the vector width VL but the order of independent work.
  */
-#include "runtime/kernels/functions.h"
-#include "runtime/kernels/kernels.h"
+#include "runtime/kernels/target.h"
 
 #include <math.h>
 
-#define INLINE static inline __attribute__((always_inline))
-
-enum { LANES = 16, PARTS = LANES / VL };
-
-_Static_assert((int)LLMC_PANEL == (int)LANES, "a panel is one group of lanes");
-
-INLINE int smaller(int64_t a, int64_t b)
-{
-    return (int)(a < b ? a : b);
-}
-
-/* ---- where results go ---- */
-
-INLINE vf apply(enum llmc_step step, vf x)
-{
-    switch (step) {
-    case LLMC_STEP_GELU:
-        return vf_gelu(x);
-    case LLMC_STEP_GELU_TANH:
-        return vf_gelu_tanh(x);
-    case LLMC_STEP_RELU:
-        return vf_max(x, vf_set(0.0f));
-    case LLMC_STEP_TANH:
-        return vf_tanh(x);
-    case LLMC_STEP_NONE:
-        break;
-    }
-    return x;
-}
-
-/* Clamped before rounding, which gives the same integers: the bounds are integers. */
-INLINE vi quantised(vf x, const struct llmc_quantiser *quantiser)
-{
-    vf low = vf_set((float)-quantiser->zero_point);
-    vf high = vf_set((float)(255 - quantiser->zero_point));
-    vf scaled = vf_min(vf_max(x * vf_set(quantiser->inverse_scale), low), high);
-    return vi_round(scaled) + vi_set(quantiser->zero_point);
-}
-
-/* One panel of one row; the last panel may be narrower than its lanes. */
-INLINE void put_panel(const struct llmc_target *target, enum llmc_step step, int64_t row, int32_t column,
-                      int32_t width, const vf y[PARTS])
-{
-    float narrow_f32[LANES];
-    uint8_t narrow_u8[LANES];
-    size_t at = (size_t)row * target->stride + (size_t)column;
-    if (target->f32) {
-        float *out = width == LANES ? target->f32 + at : narrow_f32;
-        for (int part = 0; part < PARTS; part++)
-            vf_store(out + part * VL, apply(step, y[part]));
-        if (width < LANES)
-            memcpy(target->f32 + at, narrow_f32, (size_t)width * sizeof(float));
-    } else {
-        uint8_t *out = width == LANES ? target->u8 + at : narrow_u8;
-        for (int part = 0; part < PARTS; part++)
-            vi_store_u8(out + part * VL, quantised(apply(step, y[part]), &target->quantiser));
-        if (width < LANES)
-            memcpy(target->u8 + at, narrow_u8, (size_t)width);
-    }
-}
-
-/* Calls put(STEP) with the step as a constant, so that loops do not test it. */
-#define WITH_STEP(step, put)                                                                                  \
-    switch (step) {                                                                                           \
-    case LLMC_STEP_NONE:                                                                                      \
-        put(LLMC_STEP_NONE);                                                                                  \
-        break;                                                                                                \
-    case LLMC_STEP_GELU:                                                                                      \
-        put(LLMC_STEP_GELU);                                                                                  \
-        break;                                                                                                \
-    case LLMC_STEP_GELU_TANH:                                                                                 \
-        put(LLMC_STEP_GELU_TANH);                                                                             \
-        break;                                                                                                \
-    case LLMC_STEP_RELU:                                                                                      \
-        put(LLMC_STEP_RELU);                                                                                  \
-        break;                                                                                                \
-    case LLMC_STEP_TANH:                                                                                      \
-        put(LLMC_STEP_TANH);                                                                                  \
-        break;                                                                                                \
-    }
-
-/* ---- linear layers ---- */
-
-INLINE void put_tile_i8(const struct llmc_weights_i8 *weights, int32_t first, int panels, int64_t row, int rows,
-                        const int32_t *sums, const struct llmc_target *target, enum llmc_step step)
-{
-    for (int r = 0; r < rows; r++) {
-        for (int p = 0; p < panels; p++) {
-            int32_t column = (first + p) * LLMC_PANEL;
-            const int32_t *sum = sums + (r * I8_PANELS + p) * LLMC_PANEL;
-            vf y[PARTS];
-            for (int part = 0; part < PARTS; part++) {
-                int32_t at = column + part * VL;
-                vf whole = vf_from_vi(vi_load(sum + part * VL) - vi_load(weights->correction + at));
-                y[part] = whole * vf_load(weights->scale + at) + vf_load(weights->bias + at);
-            }
-            put_panel(target, step, row + r, column, smaller(weights->n - column, LANES), y);
-        }
-    }
-}
-
-/* Panels outside, rows inside: the weights of a tile stay in the nearest cache
- * while all rows pass. Rows are shared out evenly: 25 of them in tiles of at
- * most 6 are 5 tiles of 5, not 4 of 6 and one of 1. */
-static void linear_i8(const struct llmc_weights_i8 *weights, int32_t first, int32_t last, const uint8_t *x,
-                      size_t stride, int64_t m, const struct llmc_target *target)
-{
-    int32_t sums[I8_ROWS * I8_PANELS * LLMC_PANEL] __attribute__((aligned(64)));
-    size_t panel_nbytes = (size_t)weights->k_groups * LLMC_PANEL * 4;
-    for (int32_t panel = first; panel < last; panel += I8_PANELS) {
-        int panels = smaller(last - panel, I8_PANELS);
-        const int8_t *b = weights->panels + (size_t)panel * panel_nbytes;
-        int64_t tiles = (m + I8_ROWS - 1) / I8_ROWS;
-        for (int64_t row = 0; row < m; tiles--) {
-            int rows = (int)((m - row + tiles - 1) / tiles);
-            tile_i8(rows, panels, x + (size_t)row * stride, stride, b, panel_nbytes, weights->k_groups, sums);
-#define PUT(STEP) put_tile_i8(weights, panel, panels, row, rows, sums, target, STEP)
-            WITH_STEP(target->step, PUT)
-#undef PUT
-            row += rows;
-        }
-    }
-}
+/* ---- linear layers in FP32 ---- */
 
 /* One running sum per output, over k in order: the same bits for every tile size. */
 INLINE void tile_f32(const int rows, const int panels, const float *x, size_t stride, const float *b,

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-enum { LEVELS_MAX = 4 };
+enum { LEVELS_MAX = 5 };
 
 static const struct llmc_kernels *levels[LEVELS_MAX];
 static int level_count;
@@ -31,6 +31,10 @@ static void find_levels(void)
         levels[level_count++] = &llmc_kernels_avx_vnni;
     if (cpu.avx2 && cpu.f16c && cpu.avx512_vnni)
         levels[level_count++] = &llmc_kernels_avx512_vnni;
+#endif
+#if defined(LLMC_HAS_AMX_INT8)
+    if (llmc_kernels_choose(cpu) == &llmc_kernels_amx_int8) /* which asks the operating system */
+        levels[level_count++] = &llmc_kernels_amx_int8;
 #endif
     (void)cpu;
 }
@@ -69,7 +73,7 @@ struct layer_i8 {
 static struct layer_i8 make_layer(int32_t m, int32_t k, int32_t n, int extreme)
 {
     struct layer_i8 layer = {.m = m, .k = k, .panel_count = (n + 15) / 16};
-    int32_t groups = (k + 3) / 4;
+    int32_t groups = (k + 63) / 64 * 16;
     size_t padded = (size_t)layer.panel_count * 16;
     layer.stride = (size_t)groups * 4 + random_below(3) * 4;
     layer.panels = make(padded * (size_t)groups * 4, 1);
@@ -335,6 +339,7 @@ static void bench(int32_t m, int32_t k, int32_t n)
 {
     struct layer_i8 layer = make_layer(m, k, n, 0);
     int32_t panels = layer.panel_count;
+    layer.stride = (size_t)(k + 63) / 64 * 64;
     float *w = make((size_t)panels * 16 * (size_t)k, sizeof(float)), *x = make((size_t)m * (size_t)k, sizeof(float));
     float *y = make((size_t)m * (size_t)n, sizeof(float));
     uint8_t *q = make((size_t)m * (size_t)n, 1);

@@ -16,7 +16,7 @@ from random_model import choose_inputs, make_model, make_texts, quantise_weights
 PRINT_LOGITS = sys.argv[1]
 FP32_TOLERANCE = 1e-4
 INTEGER_TOLERANCE = 1e-3
-LEVELS = {"best": "", "avx_vnni": "avx512_vnni", "avx2": "avx512_vnni,avx_vnni", "portable": "avx2"}
+LEVELS = {"best": "", "avx512_vnni": "amx_int8", "avx_vnni": "avx512", "avx2": "avx512,avx_vnni", "portable": "avx2"}
 
 
 def make_tokenizer(folder):
@@ -35,7 +35,7 @@ def run(path, lines, threads=2, call=1000, disable=""):
 
 def check_independence(path, lines, logits):
     """Threads, grouping and processor level do not change a bit."""
-    for threads, call in ((1, 1000), (2, 1), (3, 7), (2, 1000)):
+    for threads, call in ((1, 1000), (2, 1), (3, 7), (4, 1), (2, 1000)):
         assert np.array_equal(run(path, lines, threads, call), logits), (threads, call)
     for level, disable in LEVELS.items():
         assert np.array_equal(run(path, lines, disable=disable), logits), level

@@ -1,0 +1,31 @@
+/*
+ * The integer layer by tiles of vector registers. Included by a level's .c file
+ * behind its vector_*.h, target.h and the definition of
+ *
+ *     I8_ROWS, I8_PANELS        the largest tile of tile_i8
+ *     void tile_i8(int rows, int panels, const uint8_t *x, size_t stride, const int8_t *b,
+ *                  size_t panel_nbytes, int32_t groups, int32_t *sums)
+ *                               sums [rows][I8_PANELS][LLMC_PANEL] of x [rows, stride] times
+ *                               `panels` packed panels; 1 <= rows <= I8_ROWS, 1 <= panels <= I8_PANELS
+ */
+
+/* Panels outside, rows inside: the weights of a tile stay in the nearest cache
+ * while all rows pass. Rows are shared out evenly: 25 of them in tiles of at
+ * most 6 are 5 tiles of 5, not 4 of 6 and one of 1. */
+static void linear_i8(const struct llmc_weights_i8 *weights, int32_t first, int32_t last, const uint8_t *x,
+                      size_t stride, int64_t m, const struct llmc_target *target)
+{
+    int32_t sums[I8_ROWS * I8_PANELS * LLMC_PANEL] __attribute__((aligned(64)));
+    size_t panel_nbytes = (size_t)weights->k_groups * LLMC_PANEL * 4;
+    for (int32_t panel = first; panel < last; panel += I8_PANELS) {
+        int panels = smaller(last - panel, I8_PANELS);
+        const int8_t *b = weights->panels + (size_t)panel * panel_nbytes;
+        int64_t tiles = (m + I8_ROWS - 1) / I8_ROWS;
+        for (int64_t row = 0; row < m; tiles--) {
+            int rows = (int)((m - row + tiles - 1) / tiles);
+            tile_i8(rows, panels, x + (size_t)row * stride, stride, b, panel_nbytes, weights->k_groups, sums);
+            put_sums(weights, target, panel, panels, row, rows, sums, I8_PANELS * LLMC_PANEL);
+            row += rows;
+        }
+    }
+}
