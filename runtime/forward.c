@@ -42,15 +42,15 @@ static enum llmc_step step_of(enum llmc_activation activation)
     return activation == LLMC_GELU ? LLMC_STEP_GELU : activation == LLMC_RELU ? LLMC_STEP_RELU : LLMC_STEP_GELU_TANH;
 }
 
-static void add_row(const struct llmc_kernels *kernels, const struct llmc_table *table, int64_t row, float *out)
+static void add_row(const struct llmc_vectors *vectors, const struct llmc_table *table, int64_t row, float *out)
 {
     size_t at = (size_t)row * (size_t)table->cols;
     if (table->number == LLMC_I8)
-        kernels->add_i8(out, (const int8_t *)table->data + at, table->cols, table->scales[row]);
+        vectors->add_i8(out, (const int8_t *)table->data + at, table->cols, table->scales[row]);
     else if (table->number == LLMC_F16)
-        kernels->add_f16(out, (const uint16_t *)table->data + at, table->cols);
+        vectors->add_f16(out, (const uint16_t *)table->data + at, table->cols);
     else
-        kernels->add_f32(out, (const float *)table->data + at, table->cols);
+        vectors->add_f32(out, (const float *)table->data + at, table->cols);
 }
 
 /* Quantises row `row` of `from` where `next` takes integers. */
@@ -58,16 +58,8 @@ static void quantise_row(const struct pass *pass, const struct llmc_linear *next
 {
     int32_t hidden = pass->model->architecture.hidden;
     if (next->integer)
-        pass->kernels->quantise(pass->work->x_u8 + (size_t)row * pass->x_stride, from + row * hidden, hidden,
+        pass->kernels->vectors->quantise(pass->work->x_u8 + (size_t)row * pass->x_stride, from + row * hidden, hidden,
                                 &next->input);
-}
-
-static void quantise_rows(const struct pass *pass, const struct llmc_linear *next, const float *from, int64_t rows)
-{
-    struct share share = share_of(pass, rows);
-    for (int64_t row = share.begin; row < share.end; row++)
-        quantise_row(pass, next, from, row);
-    barrier(pass);
 }
 
 /* `x` in FP32 [rows, stride], or `x_u8` where the layer runs in integers. */
@@ -79,7 +71,7 @@ static void linear(const struct pass *pass, const struct llmc_linear *linear, co
     if (linear->integer)
         pass->kernels->linear_i8(&linear->i8, first, last, x_u8, stride_u8, pass->rows, target);
     else
-        pass->kernels->linear_f32(&linear->f32, first, last, x, stride, pass->rows, target);
+        pass->kernels->vectors->linear_f32(&linear->f32, first, last, x, stride, pass->rows, target);
     barrier(pass);
 }
 
@@ -95,36 +87,45 @@ static void embed(struct pass *pass)
             sequence++;
         float *x = pass->x + row * hidden;
         memset(x, 0, (size_t)hidden * sizeof *x);
-        add_row(pass->kernels, &model->words, sequences->ids[row], x);
-        add_row(pass->kernels, &model->positions, row - sequences->offsets[sequence], x);
-        add_row(pass->kernels, &model->types, sequences->types[row], x);
-        pass->kernels->layer_norm(x, NULL, hidden, model->embedding_norm.weight, model->embedding_norm.bias,
+        add_row(pass->kernels->vectors, &model->words, sequences->ids[row], x);
+        add_row(pass->kernels->vectors, &model->positions, row - sequences->offsets[sequence], x);
+        add_row(pass->kernels->vectors, &model->types, sequences->types[row], x);
+        pass->kernels->vectors->layer_norm(x, NULL, hidden, model->embedding_norm.weight, model->embedding_norm.bias,
                                   model->architecture.norm_epsilon);
         quantise_row(pass, &model->layers[0].qkv, pass->x, row);
     }
     barrier(pass);
 }
 
-/* context = attention of qkv. Where only the first token of each sequence is
- * needed further, only its query is asked, and context has one row a sequence. */
-static void attend(struct pass *pass, bool first_only)
+/* Attention of qkv, as `next` takes it: into context, or quantised into x_u8. With `first_only`, only the first token of
+ * each sequence is needed further: only its query is asked, and the result has one row a sequence. */
+static void attend(struct pass *pass, const struct llmc_linear *next, bool first_only)
 {
     const struct llmc_sequences *sequences = pass->sequences;
-    int32_t heads = pass->model->architecture.heads;
-    int32_t hidden = pass->model->architecture.hidden;
-    struct share share = share_of(pass, (int64_t)sequences->count * heads);
+    const struct llmc_architecture *architecture = &pass->model->architecture;
+    size_t hidden = (size_t)architecture->hidden, width = hidden / (size_t)architecture->heads;
+    struct share share = share_of(pass, (int64_t)sequences->count * architecture->heads);
     for (int64_t i = share.begin; i < share.end; i++) {
-        int64_t sequence = i / heads;
-        int64_t offset = sequences->offsets[sequence];
-        int32_t length = sequences->offsets[sequence + 1] - (int32_t)offset;
-        llmc_attention(pass->model, pass->scratch, pass->work->qkv + offset * 3 * hidden, length,
-                       (int32_t)(i % heads), first_only ? 1 : length,
-                       pass->work->context + (first_only ? sequence : offset) * hidden);
+        int64_t sequence = i / architecture->heads, offset = sequences->offsets[sequence];
+        int64_t row = first_only ? sequence : offset;
+        size_t column = (size_t)(i % architecture->heads) * width;
+        struct llmc_head head = {.stride = 3 * hidden, .length = sequences->offsets[sequence + 1] - (int32_t)offset,
+                                 .width = (int32_t)width, .scratch = pass->scratch->numbers};
+        struct llmc_target out = {.quantiser = next->input};
+        head.queries = first_only ? 1 : head.length;
+        head.query = pass->work->qkv + (size_t)offset * head.stride + column;
+        head.key = head.query + hidden;
+        head.value = head.key + hidden;
+        out.stride = next->integer ? pass->x_stride : hidden;
+        if (next->integer)
+            out.u8 = pass->work->x_u8 + (size_t)row * out.stride + column;
+        else
+            out.f32 = pass->work->context + (size_t)row * out.stride + column;
+        pass->kernels->vectors->attend(&head, &out);
     }
-    barrier(pass);
 }
 
-/* x = the rows of the first tokens, into y; the two change roles. */
+/* y = the rows of x of the first tokens; the two change roles behind the next barrier. */
 static void keep_first_tokens(struct pass *pass)
 {
     int32_t hidden = pass->model->architecture.hidden;
@@ -132,11 +133,13 @@ static void keep_first_tokens(struct pass *pass)
     for (int64_t i = share.begin; i < share.end; i++)
         memcpy(pass->y + i * hidden, pass->x + (int64_t)pass->sequences->offsets[i] * hidden,
                (size_t)hidden * sizeof(float));
-    barrier(pass);
+}
+
+static void exchange(struct pass *pass)
+{
     float *x = pass->x;
     pass->x = pass->y;
     pass->y = x;
-    pass->rows = pass->sequences->count;
 }
 
 /* x = layer norm of y + x, quantised for `next`; x and y change roles. */
@@ -145,14 +148,12 @@ static void normalise(struct pass *pass, const struct llmc_norm *norm, const str
     int32_t hidden = pass->model->architecture.hidden;
     struct share share = share_of(pass, pass->rows);
     for (int64_t row = share.begin; row < share.end; row++) {
-        pass->kernels->layer_norm(pass->y + row * hidden, pass->x + row * hidden, hidden, norm->weight, norm->bias,
+        pass->kernels->vectors->layer_norm(pass->y + row * hidden, pass->x + row * hidden, hidden, norm->weight, norm->bias,
                                   pass->model->architecture.norm_epsilon);
         quantise_row(pass, next, pass->y, row);
     }
     barrier(pass);
-    float *x = pass->x;
-    pass->x = pass->y;
-    pass->y = x;
+    exchange(pass);
 }
 
 static void encode_layer(struct pass *pass, int32_t index)
@@ -166,10 +167,14 @@ static void encode_layer(struct pass *pass, int32_t index)
 
     struct llmc_target qkv = {.f32 = work->qkv, .stride = 3 * hidden};
     linear(pass, &layer->qkv, pass->x, hidden, work->x_u8, pass->x_stride, &qkv);
-    attend(pass, last);
+    attend(pass, &layer->attention_output, last);
     if (last)
         keep_first_tokens(pass);
-    quantise_rows(pass, &layer->attention_output, work->context, pass->rows);
+    barrier(pass);
+    if (last) {
+        exchange(pass);
+        pass->rows = pass->sequences->count;
+    }
     struct llmc_target attended = {.f32 = pass->y, .stride = hidden};
     linear(pass, &layer->attention_output, work->context, hidden, work->x_u8, pass->x_stride, &attended);
     normalise(pass, &layer->attention_norm, &layer->intermediate);

@@ -20,21 +20,17 @@ struct llmc_work {
     int64_t tokens_max; /* capacity */
     float *x, *y;       /* [T, hidden] */
     float *qkv;         /* [T, 3 * hidden] */
-    float *context;     /* [T, hidden] */
+    float *context;     /* [T, hidden]; NULL where all layers run in integers */
     float *ffn;         /* [T, ffn]; NULL where all layers run in integers */
     uint8_t *x_u8;      /* [T, hidden rounded up to LLMC_K_STEP] */
     uint8_t *ffn_u8;    /* [T, ffn rounded up to LLMC_K_STEP] */
 };
 
-/* Attention of one sequence and head, for one thread. S: its tokens, d: width of a head. */
+/* Attention of one sequence and head, for one thread. */
 struct llmc_scratch {
-    int64_t length_max; /* capacity */
-    float *keys;        /* [ceil(S / 16)][d][16] */
-    float *values;      /* [ceil(d / 16)][S][16] */
-    float *scores;      /* [LLMC_QUERY_ROWS, S] */
+    int64_t length_max; /* capacity: tokens of a sequence */
+    float *numbers;     /* [llmc_head_scratch()] */
 };
-
-enum { LLMC_QUERY_ROWS = 48 };
 
 /* The threads that work on one forward pass together. */
 struct llmc_team {
@@ -47,12 +43,6 @@ llmc_status llmc_work_reserve(struct llmc_work *work, const struct llmc_model *m
 void llmc_work_release(struct llmc_work *work);
 llmc_status llmc_scratch_reserve(struct llmc_scratch *scratch, const struct llmc_model *model, int64_t length);
 void llmc_scratch_release(struct llmc_scratch *scratch);
-
-/* Softmax of scaled products of query rows with all keys, times the values, for one sequence and
- * head. qkv [S, 3 * hidden] starts at the sequence; the first `queries` rows are asked; context
- * [queries, hidden] receives the head's columns. */
-void llmc_attention(const struct llmc_model *model, struct llmc_scratch *scratch, const float *qkv, int32_t length,
-                    int32_t head, int32_t queries, float *context);
 
 /* logits [sequences->count, labels]. Called by every member of the team, each
  * with its own scratch, inside a parallel region when team.size > 1. */

@@ -253,6 +253,6 @@ llmc_status llmc_predict(struct llmc_predictor *predictor, const char *const *te
     llmc_status status = llmc_predict_logits(predictor, texts, pairs, count, out);
     int32_t labels = predictor->model->architecture.labels;
     for (size_t i = 0; status == LLMC_OK && i < count; i++)
-        predictor->model->kernels->softmax(out + i * (size_t)labels, labels, 1.0f);
+        predictor->model->kernels->vectors->softmax(out + i * (size_t)labels, labels);
     return status;
 }

@@ -9,11 +9,11 @@ static size_t round_up(int64_t count, int64_t multiple)
     return (size_t)((count + multiple - 1) / multiple * multiple);
 }
 
-/* Whether some layer takes the wide activations in FP32. */
-static bool needs_float_ffn(const struct llmc_model *model)
+/* Whether some layer takes the context or the wide activations in FP32. */
+static bool needs_floats(const struct llmc_model *model)
 {
     for (int32_t i = 0; i < model->architecture.layers; i++)
-        if (!model->layers[i].output.integer)
+        if (!model->layers[i].output.integer || !model->layers[i].attention_output.integer)
             return true;
     return false;
 }
@@ -29,11 +29,12 @@ llmc_status llmc_work_reserve(struct llmc_work *work, const struct llmc_model *m
     LLMC_TRY(llmc_alloc(&work->x, count, hidden * sizeof(float)));
     LLMC_TRY(llmc_alloc(&work->y, count, hidden * sizeof(float)));
     LLMC_TRY(llmc_alloc(&work->qkv, count, 3 * hidden * sizeof(float)));
-    LLMC_TRY(llmc_alloc(&work->context, count, hidden * sizeof(float)));
     LLMC_TRY(llmc_alloc(&work->x_u8, count, round_up(model->architecture.hidden, LLMC_K_STEP)));
     LLMC_TRY(llmc_alloc(&work->ffn_u8, count, round_up(ffn, LLMC_K_STEP)));
-    if (needs_float_ffn(model))
+    if (needs_floats(model)) {
+        LLMC_TRY(llmc_alloc(&work->context, count, hidden * sizeof(float)));
         LLMC_TRY(llmc_alloc(&work->ffn, count, (size_t)ffn * sizeof(float)));
+    }
     work->tokens_max = tokens;
 exit:
     if (status != LLMC_OK)
@@ -56,13 +57,11 @@ void llmc_work_release(struct llmc_work *work)
 llmc_status llmc_scratch_reserve(struct llmc_scratch *scratch, const struct llmc_model *model, int64_t length)
 {
     llmc_status status = LLMC_OK;
-    int64_t width = model->architecture.hidden / model->architecture.heads;
+    int32_t width = model->architecture.hidden / model->architecture.heads;
     if (length <= scratch->length_max)
         return LLMC_OK;
     llmc_scratch_release(scratch);
-    LLMC_TRY(llmc_alloc(&scratch->keys, round_up(length, LLMC_PANEL), (size_t)width * sizeof(float)));
-    LLMC_TRY(llmc_alloc(&scratch->values, round_up(width, LLMC_PANEL), (size_t)length * sizeof(float)));
-    LLMC_TRY(llmc_alloc(&scratch->scores, LLMC_QUERY_ROWS, (size_t)length * sizeof(float)));
+    LLMC_TRY(llmc_alloc(&scratch->numbers, llmc_head_scratch(length, width), sizeof(float)));
     scratch->length_max = length;
 exit:
     if (status != LLMC_OK)
@@ -72,8 +71,6 @@ exit:
 
 void llmc_scratch_release(struct llmc_scratch *scratch)
 {
-    free(scratch->keys);
-    free(scratch->values);
-    free(scratch->scores);
+    free(scratch->numbers);
     memset(scratch, 0, sizeof *scratch);
 }

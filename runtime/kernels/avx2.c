@@ -2,14 +2,15 @@
  * AVX2 and F16C. VPMADDUBSW would saturate its 16-bit sums (2 * 255 * 127 is above
  * 32,767), so both operands are widened to 16 bits and VPMADDWD makes exact 32-bit sums.
  */
-#include "runtime/kernels/vector_avx2.h"
-#include "runtime/kernels/target.h"
-
+#include <immintrin.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 
 #define KERNELS llmc_kernels_avx2
 #define KERNELS_NAME "avx2"
-enum { I8_ROWS = 3, I8_PANELS = 1, F32_ROWS = 5, F32_PANELS = 1 };
+#define VECTORS llmc_vectors_avx2
+enum { I8_ROWS = 3, I8_PANELS = 1 };
 
 /* The four numbers at x as 16-bit integers, in every quarter of the register. */
 static inline __m256i four_words(const uint8_t *x)
@@ -65,4 +66,3 @@ static void tile_i8(int rows, int panels, const uint8_t *x, size_t stride, const
 }
 
 #include "runtime/kernels/linear_i8.h"
-#include "runtime/kernels/template.h"

@@ -1,12 +1,13 @@
 /* AVX-512 with VPDPBUSD: four products and their exact 32-bit sum in each of 16 lanes. */
-#include "runtime/kernels/vector_avx512.h"
-#include "runtime/kernels/target.h"
-
+#include <immintrin.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 
 #define KERNELS llmc_kernels_avx512_vnni
 #define KERNELS_NAME "avx512_vnni"
-enum { I8_ROWS = 6, I8_PANELS = 4, F32_ROWS = 12, F32_PANELS = 2 };
+#define VECTORS llmc_vectors_avx512
+enum { I8_ROWS = 6, I8_PANELS = 4 };
 
 static inline __attribute__((always_inline)) void tile(const int rows, const int panels, const uint8_t *x,
                                                        size_t stride, const int8_t *b, size_t panel_nbytes,
@@ -37,7 +38,7 @@ static inline __attribute__((always_inline)) void tile(const int rows, const int
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
         for (int p = 0; p < panels; p++)
-            _mm512_storeu_si512(sums + (r * I8_PANELS + p) * 16, sum[r][p]);
+            _mm512_storeu_si512(sums + (r * panels + p) * 16, sum[r][p]);
 }
 
 static void tile_i8(int rows, int panels, const uint8_t *x, size_t stride, const int8_t *b, size_t panel_nbytes,
@@ -61,4 +62,3 @@ static void tile_i8(int rows, int panels, const uint8_t *x, size_t stride, const
 }
 
 #include "runtime/kernels/linear_i8.h"
-#include "runtime/kernels/template.h"

@@ -1,12 +1,13 @@
 /* AVX2, F16C and the 256-bit form of VPDPBUSD: four products and their exact 32-bit sum at once. */
-#include "runtime/kernels/vector_avx2.h"
-#include "runtime/kernels/target.h"
-
+#include <immintrin.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 
 #define KERNELS llmc_kernels_avx_vnni
 #define KERNELS_NAME "avx_vnni"
-enum { I8_ROWS = 6, I8_PANELS = 1, F32_ROWS = 5, F32_PANELS = 1 };
+#define VECTORS llmc_vectors_avx2
+enum { I8_ROWS = 6, I8_PANELS = 1 };
 
 static inline __attribute__((always_inline)) void tile_rows(const int rows, const uint8_t *x, size_t stride,
                                                             const int8_t *b, int32_t groups, int32_t *sums)
@@ -55,4 +56,3 @@ static void tile_i8(int rows, int panels, const uint8_t *x, size_t stride, const
 }
 
 #include "runtime/kernels/linear_i8.h"
-#include "runtime/kernels/template.h"

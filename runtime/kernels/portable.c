@@ -1,12 +1,12 @@
 /* For every processor: what the compiler makes of plain C. The oracle of the other levels. */
-#include "runtime/kernels/vector_portable.h"
-#include "runtime/kernels/target.h"
-
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 
 #define KERNELS llmc_kernels_portable
 #define KERNELS_NAME "portable"
-enum { I8_ROWS = 1, I8_PANELS = 1, F32_ROWS = 2, F32_PANELS = 1 };
+#define VECTORS llmc_vectors_portable
+enum { I8_ROWS = 1, I8_PANELS = 1 };
 
 static void tile_i8(int rows, int panels, const uint8_t *x, size_t stride, const int8_t *b, size_t panel_nbytes,
                     int32_t groups, int32_t *sums)
@@ -22,4 +22,3 @@ static void tile_i8(int rows, int panels, const uint8_t *x, size_t stride, const
 }
 
 #include "runtime/kernels/linear_i8.h"
-#include "runtime/kernels/template.h"
