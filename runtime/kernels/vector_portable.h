@@ -85,8 +85,9 @@ typedef int64_t vl __attribute__((vector_size(32)));
 
 /* a * b + c, rounded once, without the instruction. In double precision the product is exact. The sum is rounded to
  * odd: where it is not exact, to that of its two neighbours whose last bit is set; then rounding it again, to FP32,
- * gives what rounding the exact sum gives (Boldo and Melquiond, 2008, "Emulation of FMA and correctly rounded sums"). */
-static inline vf vf_fma(vf a, vf b, vf c)
+ * gives what rounding the exact sum gives (Boldo and Melquiond, 2008, "Emulation of FMA and correctly rounded sums").
+ * Not inlined: it is long. */
+static __attribute__((noinline)) vf vf_fma(vf a, vf b, vf c)
 {
     vd product = __builtin_convertvector(a, vd) * __builtin_convertvector(b, vd);
     vd addend = __builtin_convertvector(c, vd);
