@@ -14,6 +14,7 @@ enum { LANES = 16, PARTS = LANES / VL };
 
 _Static_assert((int)LLMC_PANEL == (int)LANES, "a panel is one group of lanes");
 
+/* One of them is small. */
 INLINE int smaller(int64_t a, int64_t b)
 {
     return (int)(a < b ? a : b);

@@ -1,4 +1,10 @@
-/* The sums of integer products become rows of a target. Included by vectors.h. */
+/*
+ * The sums of integer products become rows of a target. Included behind put.h and
+ * the definition of
+ *
+ *     struct meanwhile                        other work that is to be done at the same time
+ *     void meanwhile_some(struct meanwhile *) some of it: called for every four rows of a panel
+ */
 
 /* One panel's constants. */
 struct channel {
@@ -15,20 +21,24 @@ INLINE void scaled(vf y[PARTS], const int32_t *sums, const struct channel *chann
 
 /* Pointers are read once, outside of the loops: the compiler must take stores of bytes to change anything. */
 INLINE void put_sums_f32(const struct llmc_sums *sums, int p, const struct channel *channel, int32_t column,
-                         int width, const struct llmc_target *target, enum llmc_step step)
+                         int width, const struct llmc_target *target, enum llmc_step step,
+                         struct meanwhile *meanwhile)
 {
     const int32_t *from = sums->sums + p * LLMC_PANEL;
     size_t sums_stride = (size_t)sums->panels * LLMC_PANEL, stride = target->stride;
     float *out = target->f32 + (size_t)sums->row * stride + (size_t)column;
-    for (int rows = sums->rows; rows > 0; rows--, from += sums_stride, out += stride) {
-        vf y[PARTS];
-        scaled(y, from, channel);
-        put_f32(out, width, step, y);
+    for (int rows = sums->rows; rows > 0; rows -= 4) {
+        for (int r = 0; r < rows && r < 4; r++, from += sums_stride, out += stride) {
+            vf y[PARTS];
+            scaled(y, from, channel);
+            put_f32(out, width, step, y);
+        }
+        meanwhile_some(meanwhile);
     }
 }
 
 INLINE void put_sums_u8(const struct llmc_sums *sums, int p, const struct channel *channel, int32_t column, int width,
-                        const struct llmc_target *target, enum llmc_step step)
+                        const struct llmc_target *target, enum llmc_step step, struct meanwhile *meanwhile)
 {
     const int32_t *from = sums->sums + p * LLMC_PANEL;
     size_t sums_stride = (size_t)sums->panels * LLMC_PANEL, stride = target->stride;
@@ -40,6 +50,7 @@ INLINE void put_sums_u8(const struct llmc_sums *sums, int p, const struct channe
         for (int r = 0; r < 4; r++)
             scaled(y[r], from + (size_t)r * sums_stride, channel);
         put_u8x4(out, stride, step, &rounding, y);
+        meanwhile_some(meanwhile);
     }
     for (; rows > 0; rows--, from += sums_stride, out += stride) {
         vf y[PARTS];
@@ -48,8 +59,8 @@ INLINE void put_sums_u8(const struct llmc_sums *sums, int p, const struct channe
     }
 }
 
-static void put_sums(const struct llmc_weights_i8 *weights, const struct llmc_sums *sums,
-                     const struct llmc_target *target)
+INLINE void put_sums_meanwhile(const struct llmc_weights_i8 *weights, const struct llmc_sums *sums,
+                               const struct llmc_target *target, struct meanwhile *meanwhile)
 {
     for (int p = 0; p < sums->panels; p++) {
         int32_t column = (sums->panel + p) * LLMC_PANEL;
@@ -61,8 +72,8 @@ static void put_sums(const struct llmc_weights_i8 *weights, const struct llmc_su
             channel.scale[part] = vf_load(weights->scale + at);
             channel.bias[part] = vf_load(weights->bias + at);
         }
-#define PUT_F32(STEP) put_sums_f32(sums, p, &channel, column, width, target, STEP)
-#define PUT_U8(STEP) put_sums_u8(sums, p, &channel, column, width, target, STEP)
+#define PUT_F32(STEP) put_sums_f32(sums, p, &channel, column, width, target, STEP, meanwhile)
+#define PUT_U8(STEP) put_sums_u8(sums, p, &channel, column, width, target, STEP, meanwhile)
         if (target->f32)
             WITH_STEP(target->step, PUT_F32)
         else
