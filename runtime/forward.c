@@ -6,6 +6,8 @@
  */
 #include "runtime/forward.h"
 
+#include "base/clock.h"
+
 #include <string.h>
 
 struct pass {
@@ -15,6 +17,8 @@ struct pass {
     struct llmc_work *work;
     struct llmc_scratch *scratch;
     struct llmc_team team;
+    struct llmc_profile *profile;
+    double since;    /* of the profile: when the part under way began */
     float *x, *y;    /* the work's, in changing roles: x is the state of the encoder */
     int64_t rows;    /* of x: all tokens; behind the last attention, the first of each sequence */
     size_t x_stride; /* of x_u8 */
@@ -30,10 +34,23 @@ static struct share share_of(const struct pass *pass, int64_t count)
     return (struct share){count * pass->team.rank / pass->team.size, count * (pass->team.rank + 1) / pass->team.size};
 }
 
-static void barrier(const struct pass *pass)
+/* Ends a part of the profile; the next begins. */
+static void lap(struct pass *pass, enum llmc_part part)
 {
+    if (pass->profile) {
+        double now = llmc_clock();
+        pass->profile->seconds[part] += now - pass->since;
+        pass->since = now;
+    }
+}
+
+/* Ends a part whose results others need. */
+static void finish(struct pass *pass, enum llmc_part part)
+{
+    lap(pass, part);
     if (pass->team.size > 1) {
 #pragma omp barrier
+        lap(pass, LLMC_PART_WAITING);
     }
 }
 
@@ -62,17 +79,28 @@ static void quantise_row(const struct pass *pass, const struct llmc_linear *next
                                 &next->input);
 }
 
+/* Outputs of the panels first..last-1: the last panel may be filled up. */
+static int32_t outputs_of(const struct llmc_linear *linear, int32_t first, int32_t last)
+{
+    int32_t end = last * LLMC_PANEL < linear->i8.n ? last * LLMC_PANEL : linear->i8.n;
+    return end - first * LLMC_PANEL;
+}
+
 /* `x` in FP32 [rows, stride], or `x_u8` where the layer runs in integers. */
-static void linear(const struct pass *pass, const struct llmc_linear *linear, const float *x, size_t stride,
+static void linear(struct pass *pass, const struct llmc_linear *linear, const float *x, size_t stride,
                    const uint8_t *x_u8, size_t stride_u8, const struct llmc_target *target)
 {
     struct share share = share_of(pass, linear->panels);
     int32_t first = (int32_t)share.begin, last = (int32_t)share.end;
-    if (linear->integer)
+    if (linear->integer) {
         pass->kernels->linear_i8(&linear->i8, first, last, x_u8, stride_u8, pass->rows, target);
-    else
+        if (pass->profile)
+            pass->profile->integer_operations +=
+                2.0 * (double)pass->rows * linear->inputs * outputs_of(linear, first, last);
+    } else {
         pass->kernels->vectors->linear_f32(&linear->f32, first, last, x, stride, pass->rows, target);
-    barrier(pass);
+    }
+    finish(pass, linear->integer ? LLMC_PART_INTEGERS : LLMC_PART_FLOATS);
 }
 
 static void embed(struct pass *pass)
@@ -94,7 +122,7 @@ static void embed(struct pass *pass)
                                   model->architecture.norm_epsilon);
         quantise_row(pass, &model->layers[0].qkv, pass->x, row);
     }
-    barrier(pass);
+    finish(pass, LLMC_PART_EMBEDDING);
 }
 
 /* Attention of qkv, as `next` takes it: into context, or quantised into x_u8. With `first_only`, only the first token of
@@ -152,7 +180,7 @@ static void normalise(struct pass *pass, const struct llmc_norm *norm, const str
                                   pass->model->architecture.norm_epsilon);
         quantise_row(pass, next, pass->y, row);
     }
-    barrier(pass);
+    finish(pass, LLMC_PART_NORM);
     exchange(pass);
 }
 
@@ -170,7 +198,7 @@ static void encode_layer(struct pass *pass, int32_t index)
     attend(pass, &layer->attention_output, last);
     if (last)
         keep_first_tokens(pass);
-    barrier(pass);
+    finish(pass, LLMC_PART_ATTENTION);
     if (last) {
         exchange(pass);
         pass->rows = pass->sequences->count;
@@ -193,7 +221,7 @@ static void encode_layer(struct pass *pass, int32_t index)
 }
 
 void llmc_forward(const struct llmc_model *model, const struct llmc_sequences *sequences, struct llmc_work *work,
-                  struct llmc_scratch *scratch, struct llmc_team team, float *logits)
+                  struct llmc_scratch *scratch, struct llmc_team team, struct llmc_profile *profile, float *logits)
 {
     size_t hidden = (size_t)model->architecture.hidden;
     struct pass pass = {
@@ -203,6 +231,8 @@ void llmc_forward(const struct llmc_model *model, const struct llmc_sequences *s
         .work = work,
         .scratch = scratch,
         .team = team,
+        .profile = profile,
+        .since = profile ? llmc_clock() : 0.0,
         .x = work->x,
         .y = work->y,
         .rows = sequences->offsets[sequences->count],

@@ -6,6 +6,7 @@
 #define LLMC_RUNTIME_FORWARD_H
 
 #include "runtime/model.h"
+#include "runtime/profile.h"
 
 /* Sequence i is ids[offsets[i]] .. ids[offsets[i + 1] - 1]; every sequence has at least one token. */
 struct llmc_sequences {
@@ -44,9 +45,9 @@ void llmc_work_release(struct llmc_work *work);
 llmc_status llmc_scratch_reserve(struct llmc_scratch *scratch, const struct llmc_model *model, int64_t length);
 void llmc_scratch_release(struct llmc_scratch *scratch);
 
-/* logits [sequences->count, labels]. Called by every member of the team, each
- * with its own scratch, inside a parallel region when team.size > 1. */
+/* logits [sequences->count, labels]. Called by every member of the team, each with its own
+ * scratch and profile (NULL: none), inside a parallel region when team.size > 1. */
 void llmc_forward(const struct llmc_model *model, const struct llmc_sequences *sequences, struct llmc_work *work,
-                  struct llmc_scratch *scratch, struct llmc_team team, float *logits);
+                  struct llmc_scratch *scratch, struct llmc_team team, struct llmc_profile *profile, float *logits);
 
 #endif

@@ -16,7 +16,7 @@
 /* A linear layer, packed for the kernels. */
 struct llmc_linear {
     bool integer;
-    int32_t panels;
+    int32_t inputs, panels;
     struct llmc_quantiser input; /* integer only */
     struct llmc_weights_i8 i8;
     struct llmc_weights_f32 f32;

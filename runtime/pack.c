@@ -83,6 +83,7 @@ llmc_status llmc_linear_pack(struct llmc_linear *out, const struct llmc_compress
     for (int i = 0; i < count; i++)
         outputs += (int32_t)weights[i].rows;
     out->integer = weights->has_input;
+    out->inputs = inputs;
     out->panels = (outputs + LLMC_PANEL - 1) / LLMC_PANEL;
     if (out->integer)
         LLMC_TRY(pack_i8(out, weights, count, outputs, inputs));
