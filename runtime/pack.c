@@ -23,15 +23,15 @@ static llmc_status pack_i8(struct llmc_linear *out, const struct llmc_compressed
 {
     llmc_status status = LLMC_OK;
     int8_t *panels = NULL;
-    int32_t *correction = NULL;
+    int32_t *start = NULL;
     float *scale = NULL;
     size_t padded = (size_t)out->panels * LLMC_PANEL;
     int32_t k_groups = (inputs + LLMC_K_STEP - 1) / LLMC_K_STEP * (LLMC_K_STEP / 4);
     status = llmc_alloc(&panels, padded * (size_t)k_groups, 4);
     out->memory[0] = panels;
     LLMC_TRY(status);
-    status = llmc_alloc(&correction, padded, sizeof *correction);
-    out->memory[1] = correction;
+    status = llmc_alloc(&start, padded, sizeof *start);
+    out->memory[1] = start;
     LLMC_TRY(status);
     status = llmc_alloc(&scale, padded, sizeof *scale);
     out->memory[2] = scale;
@@ -39,13 +39,13 @@ static llmc_status pack_i8(struct llmc_linear *out, const struct llmc_compressed
     int64_t n = 0;
     for (int i = 0; i < count; i++) {
         for (int64_t row = 0; row < weights[i].rows; row++, n++) {
-            correction[n] = weights[i].input_zero_point * pack_row_i8(panels, k_groups, &weights[i], row, n);
+            start[n] = -weights[i].input_zero_point * pack_row_i8(panels, k_groups, &weights[i], row, n);
             scale[n] = weights[i].input_scale * weights[i].scales[row];
         }
     }
     out->input = (struct llmc_quantiser){1.0f / weights->input_scale, weights->input_zero_point};
     out->i8 = (struct llmc_weights_i8){.k_groups = k_groups, .n = outputs, .panels = panels,
-                                       .correction = correction, .scale = scale};
+                                       .start = start, .scale = scale};
 exit:
     return status;
 }

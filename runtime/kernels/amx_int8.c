@@ -84,17 +84,30 @@ INLINE void meanwhile_some(struct meanwhile *block)
 
 #include "runtime/kernels/put_sums.h"
 
-/* Multiplies a block, while the sums before it are put. */
-static void multiply(struct meanwhile *block, const struct llmc_weights_i8 *weights, const struct llmc_sums *before,
-                     const struct llmc_target *target)
+/* A row of what the sums begin with is the same for all rows: a stride of 0. */
+static void start_sums(const int32_t *start, const struct meanwhile *block)
+{
+    _tile_loadd(0, start, 0);
+    if (block->x2)
+        _tile_loadd(2, start, 0);
+    if (block->panels > 1)
+        _tile_loadd(1, start + 16, 0);
+    if (block->panels > 1 && block->x2)
+        _tile_loadd(3, start + 16, 0);
+    if (block->panels > 2)
+        _tile_loadd(2, start + 32, 0);
+    if (block->panels > 3)
+        _tile_loadd(3, start + 48, 0);
+}
+
+/* Multiplies a block of panels from `first`, while the sums before it are put. */
+static void multiply(struct meanwhile *block, const struct llmc_weights_i8 *weights, int32_t first,
+                     const struct llmc_sums *before, const struct llmc_target *target)
 {
     int calls = before->panels * ((before->rows + 3) / 4);
     block->rate = calls ? (block->steps << 16) / calls + 1 : 0;
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
     __asm__ volatile("" : : : "memory"); /* GCC does not know that tile loads read memory */
+    start_sums(weights->start + first * LLMC_PANEL, block);
     put_sums_meanwhile(weights, before, target, block);
     while (block->steps > 0)
         multiply_step(block);
@@ -147,7 +160,7 @@ static void linear_i8(const struct llmc_weights_i8 *weights, int32_t first, int3
                                           .stride = stride, .b = weights->panels + (size_t)at * panel_nbytes,
                                           .panel_nbytes = panel_nbytes, .panels = panels,
                                           .steps = weights->k_groups / TILE_ROWS};
-                multiply(&block, weights, &before, target);
+                multiply(&block, weights, at, &before, target);
                 store_sums(room[turn], panels, two, second);
                 before = (struct llmc_sums){row, second + rows, at, panels, room[turn]};
                 turn ^= 1;

@@ -21,7 +21,7 @@ static inline __m256i four_words(const uint8_t *x)
 }
 
 static inline __attribute__((always_inline)) void tile_rows(const int rows, const uint8_t *x, size_t stride,
-                                                            const int8_t *b, int32_t groups, int32_t *sums)
+                                                            const int8_t *b, int32_t groups, const int32_t *start, int32_t *sums)
 {
     /* A quarter of a panel is 4 outputs of 4 weights: each output's sum lies in two neighbouring lanes. */
     __m256i sum[3][4];
@@ -47,22 +47,24 @@ static inline __attribute__((always_inline)) void tile_rows(const int rows, cons
     for (int r = 0; r < rows; r++) {
         for (int half = 0; half < 2; half++) {
             __m256i pairs = _mm256_hadd_epi32(sum[r][2 * half], sum[r][2 * half + 1]);
-            _mm256_storeu_si256((__m256i *)(sums + r * 16 + half * 8), _mm256_permute4x64_epi64(pairs, 0xd8));
+            __m256i from = _mm256_loadu_si256((const __m256i *)(start + half * 8));
+            _mm256_storeu_si256((__m256i *)(sums + r * 16 + half * 8),
+                                _mm256_add_epi32(from, _mm256_permute4x64_epi64(pairs, 0xd8)));
         }
     }
 }
 
 static void tile_i8(int rows, int panels, const uint8_t *x, size_t stride, const int8_t *b, size_t panel_nbytes,
-                    int32_t groups, int32_t *sums)
+                    int32_t groups, const int32_t *start, int32_t *sums)
 {
     (void)panels;
     (void)panel_nbytes;
     if (rows == 3)
-        tile_rows(3, x, stride, b, groups, sums);
+        tile_rows(3, x, stride, b, groups, start, sums);
     else if (rows == 2)
-        tile_rows(2, x, stride, b, groups, sums);
+        tile_rows(2, x, stride, b, groups, start, sums);
     else
-        tile_rows(1, x, stride, b, groups, sums);
+        tile_rows(1, x, stride, b, groups, start, sums);
 }
 
 #include "runtime/kernels/linear_i8.h"

@@ -11,14 +11,14 @@ enum { I8_ROWS = 6, I8_PANELS = 4 };
 
 static inline __attribute__((always_inline)) void tile(const int rows, const int panels, const uint8_t *x,
                                                        size_t stride, const int8_t *b, size_t panel_nbytes,
-                                                       int32_t groups, int32_t *sums)
+                                                       int32_t groups, const int32_t *start, int32_t *sums)
 {
     __m512i sum[6][4];
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
         for (int p = 0; p < panels; p++)
-            sum[r][p] = _mm512_setzero_si512();
+            sum[r][p] = _mm512_loadu_si512(start + p * 16);
     for (int32_t g = 0; g < groups; g++, b += 64) {
         __m512i w[4];
 #pragma GCC unroll 4
@@ -42,12 +42,12 @@ static inline __attribute__((always_inline)) void tile(const int rows, const int
 }
 
 static void tile_i8(int rows, int panels, const uint8_t *x, size_t stride, const int8_t *b, size_t panel_nbytes,
-                    int32_t groups, int32_t *sums)
+                    int32_t groups, const int32_t *start, int32_t *sums)
 {
     switch (8 * rows + panels) {
 #define TILE(r, p)                                                                                            \
     case 8 * r + p:                                                                                           \
-        tile(r, p, x, stride, b, panel_nbytes, groups, sums);                                                 \
+        tile(r, p, x, stride, b, panel_nbytes, groups, start, sums);                                                 \
         break;
 #define ROWS(r) TILE(r, 1) TILE(r, 2) TILE(r, 3) TILE(r, 4)
         ROWS(1)

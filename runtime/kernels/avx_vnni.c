@@ -10,12 +10,14 @@
 enum { I8_ROWS = 6, I8_PANELS = 1 };
 
 static inline __attribute__((always_inline)) void tile_rows(const int rows, const uint8_t *x, size_t stride,
-                                                            const int8_t *b, int32_t groups, int32_t *sums)
+                                                            const int8_t *b, int32_t groups, const int32_t *start, int32_t *sums)
 {
     __m256i sum[6][2];
 #pragma GCC unroll 8
-    for (int r = 0; r < rows; r++)
-        sum[r][0] = sum[r][1] = _mm256_setzero_si256();
+    for (int r = 0; r < rows; r++) {
+        sum[r][0] = _mm256_loadu_si256((const __m256i *)start);
+        sum[r][1] = _mm256_loadu_si256((const __m256i *)(start + 8));
+    }
     for (int32_t g = 0; g < groups; g++, b += 64) {
         __m256i low = _mm256_loadu_si256((const __m256i *)b);
         __m256i high = _mm256_loadu_si256((const __m256i *)(b + 32));
@@ -36,14 +38,14 @@ static inline __attribute__((always_inline)) void tile_rows(const int rows, cons
 }
 
 static void tile_i8(int rows, int panels, const uint8_t *x, size_t stride, const int8_t *b, size_t panel_nbytes,
-                    int32_t groups, int32_t *sums)
+                    int32_t groups, const int32_t *start, int32_t *sums)
 {
     (void)panels;
     (void)panel_nbytes;
     switch (rows) {
 #define ROWS(count)                                                                                           \
     case count:                                                                                               \
-        tile_rows(count, x, stride, b, groups, sums);                                                         \
+        tile_rows(count, x, stride, b, groups, start, sums);                                                         \
         break;
         ROWS(1)
         ROWS(2)

@@ -40,7 +40,7 @@ static inline vf vf_gelu(vf x)
                                          -0.00511620147f,  0.00932793505f, -0.0135575887f,  0.0187915303f,
                                          -0.0252079703f,   0.0320959501f,  -0.0395981483f,  0.0492634587f,
                                          -0.0665182471f,   0.133392572f};
-    vf clamped = vf_min(vf_max(x, vf_set(-5.3f)), vf_set(5.3f));
+    vf clamped = vf_clamp(x, 5.3f);
     vf s = vf_fma(clamped * clamped, vf_set(2.0f / 28.09f), vf_set(-1.0f));
     vf p = vf_set(coefficients[0]);
 #pragma GCC unroll 16

@@ -41,12 +41,12 @@ struct llmc_target {
 };
 
 /* Weights in panels of LLMC_PANEL outputs, the last one filled with zeros.
- * correction, scale and bias have an entry per output, padded to whole panels. */
+ * start, scale and bias have an entry per output, padded to whole panels. */
 struct llmc_weights_i8 {
     int32_t k_groups;          /* of 4 inputs: ceil(K / LLMC_K_STEP) * 16, the last ones filled with zeros */
     int32_t n;
     const int8_t *panels;      /* [panels][k_groups][LLMC_PANEL][4], aligned to a cache line */
-    const int32_t *correction; /* zero point of the input times the sum of the row's weights */
+    const int32_t *start;      /* of the sums: minus the zero point of the input times the sum of the row's weights */
     const float *scale;        /* scale of the input times scale of the row */
     const float *bias;
 };
@@ -58,7 +58,7 @@ struct llmc_weights_f32 {
     const float *bias;   /* NULL: none */
 };
 
-/* A block of sums of integer products: what linear_i8 hands on. */
+/* A block of sums of integer products, corrected: what linear_i8 hands on. */
 struct llmc_sums {
     int64_t row; /* the first */
     int rows;
@@ -85,7 +85,7 @@ static inline size_t llmc_head_scratch(int64_t length, int32_t width)
 
 /* What is done on vectors of FP32. */
 struct llmc_vectors {
-    /* Puts rows of y = (float)(sum - correction) * scale + bias, the product and the sum rounded once. */
+    /* Puts rows of y = (float)sum * scale + bias, the product and the sum rounded once. */
     void (*put_sums)(const struct llmc_weights_i8 *weights, const struct llmc_sums *sums,
                      const struct llmc_target *target);
 

@@ -6,9 +6,9 @@
  *     VECTORS                   the symbol of its vectors
  *     I8_ROWS, I8_PANELS        the largest tile of tile_i8
  *     void tile_i8(int rows, int panels, const uint8_t *x, size_t stride, const int8_t *b,
- *                  size_t panel_nbytes, int32_t groups, int32_t *sums)
+ *                  size_t panel_nbytes, int32_t groups, const int32_t *start, int32_t *sums)
  *                               sums [rows][panels][LLMC_PANEL] of x [rows, stride] times
- *                               `panels` packed panels; 1 <= rows <= I8_ROWS, 1 <= panels <= I8_PANELS
+ *                               `panels` packed panels, plus start [panels][LLMC_PANEL]; 1 <= rows <= I8_ROWS, 1 <= panels <= I8_PANELS
  */
 #include "runtime/kernels/kernels.h"
 
@@ -27,7 +27,8 @@ static void linear_i8(const struct llmc_weights_i8 *weights, int32_t first, int3
         for (int64_t row = 0; row < m; tiles--) {
             int rows = (int)((m - row + tiles - 1) / tiles);
             struct llmc_sums sums = {row, rows, panel, panels, numbers};
-            tile_i8(rows, panels, x + (size_t)row * stride, stride, b, panel_nbytes, weights->k_groups, numbers);
+            tile_i8(rows, panels, x + (size_t)row * stride, stride, b, panel_nbytes, weights->k_groups,
+                    weights->start + panel * LLMC_PANEL, numbers);
             VECTORS.put_sums(weights, &sums, target);
             row += rows;
         }

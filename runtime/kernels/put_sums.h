@@ -8,15 +8,13 @@
 
 /* One panel's constants. */
 struct channel {
-    vi correction[PARTS];
     vf scale[PARTS], bias[PARTS];
 };
 
 INLINE void scaled(vf y[PARTS], const int32_t *sums, const struct channel *channel)
 {
     for (int part = 0; part < PARTS; part++)
-        y[part] = vf_fma(vf_from_vi(vi_load(sums + part * VL) - channel->correction[part]), channel->scale[part],
-                         channel->bias[part]);
+        y[part] = vf_fma(vf_from_vi(vi_load(sums + part * VL)), channel->scale[part], channel->bias[part]);
 }
 
 /* Pointers are read once, outside of the loops: the compiler must take stores of bytes to change anything. */
@@ -68,7 +66,6 @@ INLINE void put_sums_meanwhile(const struct llmc_weights_i8 *weights, const stru
         struct channel channel;
         for (int part = 0; part < PARTS; part++) {
             int32_t at = column + part * VL;
-            channel.correction[part] = vi_load(weights->correction + at);
             channel.scale[part] = vf_load(weights->scale + at);
             channel.bias[part] = vf_load(weights->bias + at);
         }

@@ -47,6 +47,11 @@ static inline vf vf_max(vf a, vf b)
     return _mm256_max_ps(a, b);
 }
 
+static inline vf vf_clamp(vf x, float bound)
+{
+    return vf_min(vf_max(x, vf_set(-bound)), vf_set(bound));
+}
+
 static inline vf vf_from_vi(vi x)
 {
     return _mm256_cvtepi32_ps((__m256i)x);

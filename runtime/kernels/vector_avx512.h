@@ -47,6 +47,11 @@ static inline vf vf_max(vf a, vf b)
     return _mm512_max_ps(a, b);
 }
 
+static inline vf vf_clamp(vf x, float bound)
+{
+    return _mm512_range_ps(x, vf_set(bound), 2); /* the smaller one without its sign, with that of x */
+}
+
 static inline vf vf_from_vi(vi x)
 {
     return _mm512_cvtepi32_ps((__m512i)x);

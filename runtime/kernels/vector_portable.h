@@ -59,6 +59,12 @@ static inline vf vf_max(vf a, vf b)
     return vf_select((vi)(a > b), a, b);
 }
 
+/* x, at most `bound` away from zero */
+static inline vf vf_clamp(vf x, float bound)
+{
+    return vf_min(vf_max(x, vf_set(-bound)), vf_set(bound));
+}
+
 static inline vf vf_from_vi(vi x)
 {
     return __builtin_convertvector(x, vf);

@@ -42,7 +42,7 @@ static void *make(size_t count, size_t size)
 struct layer_i8 {
     struct llmc_weights_i8 weights;
     int8_t *panels;
-    int32_t *correction;
+    int32_t *start;
     float *scale, *bias;
     uint8_t *x;
     size_t stride;
@@ -56,7 +56,7 @@ static struct layer_i8 make_layer(int32_t m, int32_t k, int32_t n, int extreme)
     size_t padded = (size_t)layer.panel_count * 16;
     layer.stride = (size_t)groups * 4 + random_below(3) * 4;
     layer.panels = make(padded * (size_t)groups * 4, 1);
-    layer.correction = make(padded, sizeof(int32_t));
+    layer.start = make(padded, sizeof(int32_t));
     layer.scale = make(padded, sizeof(float));
     layer.bias = make(padded, sizeof(float));
     layer.x = make((size_t)m * layer.stride, 1);
@@ -66,14 +66,14 @@ static struct layer_i8 make_layer(int32_t m, int32_t k, int32_t n, int extreme)
             layer.panels[((size_t)(col / 16) * (size_t)groups + (size_t)(i / 4)) * 64 + (size_t)(col % 16) * 4 +
                          (size_t)(i % 4)] = w;
         }
-        layer.correction[col] = extreme ? 0 : (int32_t)random_below(20000) - 10000;
+        layer.start[col] = extreme ? 0 : (int32_t)random_below(20000) - 10000;
         layer.scale[col] = extreme ? 1.0f : random_float(1e-3f);
         layer.bias[col] = extreme ? 0.0f : random_float(1.0f);
     }
     for (size_t i = 0; i < (size_t)m * layer.stride; i++)
         layer.x[i] = extreme ? 255 : (uint8_t)random_below(256);
     layer.weights = (struct llmc_weights_i8){.k_groups = groups, .n = n, .panels = layer.panels,
-                                             .correction = layer.correction, .scale = layer.scale,
+                                             .start = layer.start, .scale = layer.scale,
                                              .bias = layer.bias};
     return layer;
 }
@@ -81,7 +81,7 @@ static struct layer_i8 make_layer(int32_t m, int32_t k, int32_t n, int extreme)
 static void free_layer(struct layer_i8 *layer)
 {
     free(layer->panels);
-    free(layer->correction);
+    free(layer->start);
     free(layer->scale);
     free(layer->bias);
     free(layer->x);
