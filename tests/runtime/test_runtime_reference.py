@@ -38,7 +38,8 @@ def check_independence(path, lines, logits):
     for threads, call in ((1, 1000), (2, 1), (3, 7), (4, 1), (2, 1000)):
         assert np.array_equal(run(path, lines, threads, call), logits), (threads, call)
     for level, disable in LEVELS.items():
-        assert np.array_equal(run(path, lines, disable=disable), logits), level
+        for threads in 1, 2, 3, 4:
+            assert np.array_equal(run(path, lines, threads, 7, disable), logits), (level, threads)
 
 
 def compare(name, got, expected, tolerance):
