@@ -1,7 +1,7 @@
 /*
  * Each step of the encoder is shared out among the team: rows of tokens for
- * element-wise steps, panels of outputs for linear layers, (sequence, head)
- * pairs for attention. Every number is computed by one thread in one fixed
+ * element-wise steps, panels of outputs for linear layers, heads for attention
+ * with the layer before it. Every number is computed by one thread in one fixed
  * order, so results do not depend on the size of the team.
  */
 #include "runtime/forward.h"
@@ -44,10 +44,9 @@ static void lap(struct pass *pass, enum llmc_part part)
     }
 }
 
-/* Ends a part whose results others need. */
-static void finish(struct pass *pass, enum llmc_part part)
+/* For the others: behind it, what each member has computed is there for all. */
+static void wait(struct pass *pass)
 {
-    lap(pass, part);
     if (pass->team.size > 1) {
 #pragma omp barrier
         lap(pass, LLMC_PART_WAITING);
@@ -79,28 +78,50 @@ static void quantise_row(const struct pass *pass, const struct llmc_linear *next
                                 &next->input);
 }
 
-/* Outputs of the panels first..last-1: the last panel may be filled up. */
-static int32_t outputs_of(const struct llmc_linear *linear, int32_t first, int32_t last)
+/* Where a linear layer's inputs are: in FP32 [rows, stride], or in integers where it runs in them. */
+struct input {
+    const float *f32;
+    const uint8_t *u8;
+    size_t stride;
+};
+
+/* Outputs of the panels first..last-1, which are the target's columns from 0 on. */
+static void linear_part(struct pass *pass, const struct llmc_linear *linear, int32_t first, int32_t last,
+                        struct input input, const struct llmc_target *target)
 {
-    int32_t end = last * LLMC_PANEL < linear->i8.n ? last * LLMC_PANEL : linear->i8.n;
-    return end - first * LLMC_PANEL;
+    int32_t end = last * LLMC_PANEL, outputs = (end < linear->outputs ? end : linear->outputs) - first * LLMC_PANEL;
+    if (linear->integer) {
+        struct llmc_weights_i8 part = linear->i8;
+        part.n = outputs;
+        part.panels += (size_t)first * (size_t)part.k_groups * LLMC_PANEL * 4;
+        part.start += first * LLMC_PANEL;
+        part.scale += first * LLMC_PANEL;
+        part.bias += first * LLMC_PANEL;
+        pass->kernels->linear_i8(&part, 0, last - first, input.u8, input.stride, pass->rows, target);
+        if (pass->profile)
+            pass->profile->integer_operations += 2.0 * (double)pass->rows * linear->inputs * outputs;
+    } else {
+        struct llmc_weights_f32 part = linear->f32;
+        part.n = outputs;
+        part.panels += (size_t)first * (size_t)part.k * LLMC_PANEL;
+        part.bias += first * LLMC_PANEL;
+        pass->kernels->vectors->linear_f32(&part, 0, last - first, input.f32, input.stride, pass->rows, target);
+    }
+    lap(pass, linear->integer ? LLMC_PART_INTEGERS : LLMC_PART_FLOATS);
 }
 
-/* `x` in FP32 [rows, stride], or `x_u8` where the layer runs in integers. */
-static void linear(struct pass *pass, const struct llmc_linear *linear, const float *x, size_t stride,
-                   const uint8_t *x_u8, size_t stride_u8, const struct llmc_target *target)
+/* A layer, each member of the team some of its outputs. */
+static void linear(struct pass *pass, const struct llmc_linear *linear, struct input input, struct llmc_target target)
 {
     struct share share = share_of(pass, linear->panels);
-    int32_t first = (int32_t)share.begin, last = (int32_t)share.end;
-    if (linear->integer) {
-        pass->kernels->linear_i8(&linear->i8, first, last, x_u8, stride_u8, pass->rows, target);
-        if (pass->profile)
-            pass->profile->integer_operations +=
-                2.0 * (double)pass->rows * linear->inputs * outputs_of(linear, first, last);
-    } else {
-        pass->kernels->vectors->linear_f32(&linear->f32, first, last, x, stride, pass->rows, target);
-    }
-    finish(pass, linear->integer ? LLMC_PART_INTEGERS : LLMC_PART_FLOATS);
+    size_t column = (size_t)share.begin * LLMC_PANEL;
+    if (target.f32)
+        target.f32 += column;
+    else
+        target.u8 += column;
+    if (share.end > share.begin)
+        linear_part(pass, linear, (int32_t)share.begin, (int32_t)share.end, input, &target);
+    wait(pass);
 }
 
 static void embed(struct pass *pass)
@@ -122,34 +143,75 @@ static void embed(struct pass *pass)
                                   model->architecture.norm_epsilon);
         quantise_row(pass, &model->layers[0].qkv, pass->x, row);
     }
-    finish(pass, LLMC_PART_EMBEDDING);
+    lap(pass, LLMC_PART_EMBEDDING);
+    wait(pass);
 }
 
-/* Attention of qkv, as `next` takes it: into context, or quantised into x_u8. With `first_only`, only the first token of
- * each sequence is needed further: only its query is asked, and the result has one row a sequence. */
-static void attend(struct pass *pass, const struct llmc_linear *next, bool first_only)
+/* Heads that are computed together, and where their queries, keys and values are. */
+struct heads {
+    int32_t first, last;
+    int32_t panel, panels; /* of queries, of keys, of values */
+};
+
+static struct heads heads_from(const struct llmc_architecture *architecture, int32_t first, int32_t last)
+{
+    int32_t width = architecture->hidden / architecture->heads, panel = first * width / LLMC_PANEL;
+    return (struct heads){first, last, panel, (last * width + LLMC_PANEL - 1) / LLMC_PANEL - panel};
+}
+
+/* scratch->qkv = queries, keys and values of these heads: [rows, 3, panels of numbers]. */
+static void project(struct pass *pass, const struct llmc_linear *qkv, const struct heads *heads)
+{
+    struct input input = {pass->x, pass->work->x_u8, qkv->integer ? pass->x_stride : (size_t)qkv->inputs};
+    struct llmc_target target = {.f32 = pass->scratch->qkv, .stride = 3 * (size_t)heads->panels * LLMC_PANEL};
+    for (int32_t part = 0; part < 3; part++, target.f32 += heads->panels * LLMC_PANEL) {
+        int32_t first = part * (qkv->panels / 3) + heads->panel;
+        linear_part(pass, qkv, first, first + heads->panels, input, &target);
+    }
+}
+
+/* Attention of these heads, as `next` takes it: into context, or quantised into context_u8. With `first_only`, only the
+ * first token of each sequence is needed further: only its query is asked, and the result has one row a sequence. */
+static void attend(struct pass *pass, const struct heads *heads, const struct llmc_linear *next, bool first_only)
 {
     const struct llmc_sequences *sequences = pass->sequences;
-    const struct llmc_architecture *architecture = &pass->model->architecture;
-    size_t hidden = (size_t)architecture->hidden, width = hidden / (size_t)architecture->heads;
-    struct share share = share_of(pass, (int64_t)sequences->count * architecture->heads);
-    for (int64_t i = share.begin; i < share.end; i++) {
-        int64_t sequence = i / architecture->heads, offset = sequences->offsets[sequence];
-        int64_t row = first_only ? sequence : offset;
-        size_t column = (size_t)(i % architecture->heads) * width;
-        struct llmc_head head = {.stride = 3 * hidden, .length = sequences->offsets[sequence + 1] - (int32_t)offset,
+    size_t hidden = (size_t)pass->model->architecture.hidden;
+    size_t width = hidden / (size_t)pass->model->architecture.heads;
+    size_t columns = (size_t)heads->panels * LLMC_PANEL, before = (size_t)heads->panel * LLMC_PANEL;
+    for (int64_t sequence = 0; sequence < sequences->count; sequence++) {
+        int64_t offset = sequences->offsets[sequence], row = first_only ? sequence : offset;
+        struct llmc_head head = {.stride = 3 * columns, .length = sequences->offsets[sequence + 1] - (int32_t)offset,
                                  .width = (int32_t)width, .scratch = pass->scratch->numbers};
         struct llmc_target out = {.quantiser = next->input};
         head.queries = first_only ? 1 : head.length;
-        head.query = pass->work->qkv + (size_t)offset * head.stride + column;
-        head.key = head.query + hidden;
-        head.value = head.key + hidden;
         out.stride = next->integer ? pass->x_stride : hidden;
-        if (next->integer)
-            out.u8 = pass->work->x_u8 + (size_t)row * out.stride + column;
-        else
-            out.f32 = pass->work->context + (size_t)row * out.stride + column;
-        pass->kernels->vectors->attend(&head, &out);
+        for (int32_t i = heads->first; i < heads->last; i++) {
+            size_t column = (size_t)i * width, at = (size_t)row * out.stride + column;
+            head.query = pass->scratch->qkv + (size_t)offset * head.stride + (column - before);
+            head.key = head.query + columns;
+            head.value = head.key + columns;
+            if (next->integer)
+                out.u8 = pass->work->context_u8 + at;
+            else
+                out.f32 = pass->work->context + at;
+            pass->kernels->vectors->attend(&head, &out);
+        }
+    }
+    lap(pass, LLMC_PART_ATTENTION);
+}
+
+/* The self-attention of a layer: each member of the team some of the heads. */
+static void self_attention(struct pass *pass, const struct llmc_layer *layer, bool first_only)
+{
+    const struct llmc_architecture *architecture = &pass->model->architecture;
+    struct share share = share_of(pass, architecture->heads);
+    int32_t at_once = llmc_heads_at_once(architecture, pass->rows);
+    int32_t groups = ((int32_t)(share.end - share.begin) + at_once - 1) / at_once;
+    for (int32_t first = (int32_t)share.begin, last; first < share.end; first = last, groups--) {
+        last = first + ((int32_t)share.end - first + groups - 1) / groups;
+        struct heads heads = heads_from(architecture, first, last);
+        project(pass, &layer->qkv, &heads);
+        attend(pass, &heads, &layer->attention_output, first_only);
     }
 }
 
@@ -180,8 +242,16 @@ static void normalise(struct pass *pass, const struct llmc_norm *norm, const str
                                   pass->model->architecture.norm_epsilon);
         quantise_row(pass, next, pass->y, row);
     }
-    finish(pass, LLMC_PART_NORM);
+    lap(pass, LLMC_PART_NORM);
+    wait(pass);
     exchange(pass);
+}
+
+/* Rows of `hidden` numbers. */
+static struct input input_of(const struct pass *pass, const struct llmc_linear *linear, const float *f32,
+                             const uint8_t *u8)
+{
+    return (struct input){f32, u8, linear->integer ? pass->x_stride : (size_t)pass->model->architecture.hidden};
 }
 
 static void encode_layer(struct pass *pass, int32_t index)
@@ -193,18 +263,16 @@ static void encode_layer(struct pass *pass, int32_t index)
     const struct llmc_linear *next = last ? &model->pooler : &model->layers[index + 1].qkv;
     size_t hidden = (size_t)model->architecture.hidden, ffn = (size_t)model->architecture.ffn;
 
-    struct llmc_target qkv = {.f32 = work->qkv, .stride = 3 * hidden};
-    linear(pass, &layer->qkv, pass->x, hidden, work->x_u8, pass->x_stride, &qkv);
-    attend(pass, &layer->attention_output, last);
+    self_attention(pass, layer, last);
     if (last)
         keep_first_tokens(pass);
-    finish(pass, LLMC_PART_ATTENTION);
+    wait(pass);
     if (last) {
         exchange(pass);
         pass->rows = pass->sequences->count;
     }
-    struct llmc_target attended = {.f32 = pass->y, .stride = hidden};
-    linear(pass, &layer->attention_output, work->context, hidden, work->x_u8, pass->x_stride, &attended);
+    linear(pass, &layer->attention_output, input_of(pass, &layer->attention_output, work->context, work->context_u8),
+           (struct llmc_target){.f32 = pass->y, .stride = hidden});
     normalise(pass, &layer->attention_norm, &layer->intermediate);
 
     struct llmc_target wide = {.step = step_of(model->architecture.activation), .f32 = work->ffn, .stride = ffn};
@@ -214,9 +282,9 @@ static void encode_layer(struct pass *pass, int32_t index)
         wide.stride = pass->ffn_stride;
         wide.quantiser = layer->output.input;
     }
-    linear(pass, &layer->intermediate, pass->x, hidden, work->x_u8, pass->x_stride, &wide);
-    struct llmc_target narrow = {.f32 = pass->y, .stride = hidden};
-    linear(pass, &layer->output, work->ffn, ffn, work->ffn_u8, pass->ffn_stride, &narrow);
+    linear(pass, &layer->intermediate, input_of(pass, &layer->intermediate, pass->x, work->x_u8), wide);
+    struct input ffn_input = {work->ffn, work->ffn_u8, layer->output.integer ? pass->ffn_stride : ffn};
+    linear(pass, &layer->output, ffn_input, (struct llmc_target){.f32 = pass->y, .stride = hidden});
     normalise(pass, &layer->output_norm, next);
 }
 
@@ -242,8 +310,8 @@ void llmc_forward(const struct llmc_model *model, const struct llmc_sequences *s
     embed(&pass);
     for (int32_t i = 0; i < model->architecture.layers; i++)
         encode_layer(&pass, i);
-    struct llmc_target pooled = {.step = LLMC_STEP_TANH, .f32 = pass.y, .stride = hidden};
-    linear(&pass, &model->pooler, pass.x, hidden, work->x_u8, pass.x_stride, &pooled);
-    struct llmc_target out = {.f32 = logits, .stride = (size_t)model->architecture.labels};
-    linear(&pass, &model->classifier, pass.y, hidden, NULL, 0, &out);
+    linear(&pass, &model->pooler, input_of(&pass, &model->pooler, pass.x, work->x_u8),
+           (struct llmc_target){.step = LLMC_STEP_TANH, .f32 = pass.y, .stride = hidden});
+    linear(&pass, &model->classifier, (struct input){.f32 = pass.y, .stride = hidden},
+           (struct llmc_target){.f32 = logits, .stride = (size_t)model->architecture.labels});
 }

@@ -20,29 +20,36 @@ struct llmc_sequences {
 struct llmc_work {
     int64_t tokens_max; /* capacity */
     float *x, *y;       /* [T, hidden] */
-    float *qkv;         /* [T, 3 * hidden] */
     float *context;     /* [T, hidden]; NULL where all layers run in integers */
     float *ffn;         /* [T, ffn]; NULL where all layers run in integers */
     uint8_t *x_u8;      /* [T, hidden rounded up to LLMC_K_STEP] */
+    uint8_t *context_u8; /* the same */
     uint8_t *ffn_u8;    /* [T, ffn rounded up to LLMC_K_STEP] */
 };
 
-/* Attention of one sequence and head, for one thread. */
+/* Attention, for one thread. */
 struct llmc_scratch {
     int64_t length_max; /* capacity: tokens of a sequence */
-    float *numbers;     /* [llmc_head_scratch()] */
+    int64_t qkv_count;  /* capacity of qkv */
+    float *numbers;     /* [llmc_head_scratch()] of one sequence and head */
+    float *qkv;         /* [T, 3, columns] queries, keys and values of some heads */
 };
+
+/* As many heads at once as keep their queries, keys and values near, in the second-level cache, until
+ * attention has used them: at least one. */
+int32_t llmc_heads_at_once(const struct llmc_architecture *architecture, int64_t tokens);
 
 /* The threads that work on one forward pass together. */
 struct llmc_team {
     int rank, size;
 };
 
-/* Make room for `tokens` tokens, or sequences of `length` tokens; keep what is there when it is
+/* Make room for `tokens` tokens, and sequences of `length` tokens; keep what is there when it is
  * enough. Errors: LLMC_ERR_MEMORY. A zeroed struct is empty; release leaves one. */
 llmc_status llmc_work_reserve(struct llmc_work *work, const struct llmc_model *model, int64_t tokens);
 void llmc_work_release(struct llmc_work *work);
-llmc_status llmc_scratch_reserve(struct llmc_scratch *scratch, const struct llmc_model *model, int64_t length);
+llmc_status llmc_scratch_reserve(struct llmc_scratch *scratch, const struct llmc_model *model, int64_t tokens,
+                                 int64_t length);
 void llmc_scratch_release(struct llmc_scratch *scratch);
 
 /* logits [sequences->count, labels]. Called by every member of the team, each with its own

@@ -183,7 +183,7 @@ static llmc_status reserve(struct llmc_predictor *predictor, int32_t chunk_count
     for (int i = 0; i < works; i++)
         LLMC_TRY(llmc_work_reserve(&predictor->works[i], predictor->model, tokens));
     for (int i = 0; i < predictor->threads; i++)
-        LLMC_TRY(llmc_scratch_reserve(&predictor->scratches[i], predictor->model, longest));
+        LLMC_TRY(llmc_scratch_reserve(&predictor->scratches[i], predictor->model, tokens, longest));
 exit:
     return status;
 }
