@@ -204,7 +204,7 @@ static void attend(struct pass *pass, const struct heads *heads, const struct ll
 static void self_attention(struct pass *pass, const struct llmc_layer *layer, bool first_only)
 {
     const struct llmc_architecture *architecture = &pass->model->architecture;
-    struct share share = share_of(pass, architecture->heads);
+    struct share share = share_of(pass, layer->heads);
     int32_t at_once = llmc_heads_at_once(architecture, pass->rows);
     int32_t groups = ((int32_t)(share.end - share.begin) + at_once - 1) / at_once;
     for (int32_t first = (int32_t)share.begin, last; first < share.end; first = last, groups--) {

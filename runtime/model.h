@@ -28,7 +28,8 @@ struct llmc_norm {
 };
 
 struct llmc_layer {
-    struct llmc_linear qkv; /* outputs: query, key, value, each `hidden` wide, in panels of its own */
+    int32_t heads;          /* without unused ones, as the neurons of the ffn (runtime/unused.h) */
+    struct llmc_linear qkv; /* outputs: query, key, value of all heads, each in panels of its own */
     struct llmc_linear attention_output;
     struct llmc_norm attention_norm;
     struct llmc_linear intermediate;

@@ -171,5 +171,18 @@ static void linear_i8(const struct llmc_weights_i8 *weights, int32_t first, int3
     llmc_vectors_avx512.put_sums(weights, &before, target);
 }
 
+static int64_t spin_i8(int64_t rounds)
+{
+    configure(TILE_ROWS);
+    for (int64_t i = 0; i < rounds; i++) {
+        _tile_dpbusd(0, 4, 6);
+        _tile_dpbusd(1, 4, 7);
+        _tile_dpbusd(2, 5, 6);
+        _tile_dpbusd(3, 5, 7);
+    }
+    _tile_release();
+    return rounds * 4 * 2 * TILE_ROWS * LLMC_PANEL * LLMC_K_STEP;
+}
+
 const struct llmc_kernels llmc_kernels_amx_int8 = {
-    .name = "amx_int8", .vectors = &llmc_vectors_avx512, .linear_i8 = linear_i8};
+    .name = "amx_int8", .vectors = &llmc_vectors_avx512, .linear_i8 = linear_i8, .spin_i8 = spin_i8};

@@ -119,6 +119,10 @@ struct llmc_kernels {
      * 4 * k_groups; inputs beyond K meet weights of 0. */
     void (*linear_i8)(const struct llmc_weights_i8 *weights, int32_t first, int32_t last, const uint8_t *x,
                       size_t stride, int64_t m, const struct llmc_target *target);
+
+    /* Multiplies numbers that are in registers already, so many rounds; returns the multiplications and additions
+     * done. The time that takes is the peak that linear_i8 is measured by. */
+    int64_t (*spin_i8)(int64_t rounds);
 };
 
 extern const struct llmc_vectors llmc_vectors_portable;

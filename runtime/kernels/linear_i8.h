@@ -9,6 +9,7 @@
  *                  size_t panel_nbytes, int32_t groups, const int32_t *start, int32_t *sums)
  *                               sums [rows][panels][LLMC_PANEL] of x [rows, stride] times
  *                               `panels` packed panels, plus start [panels][LLMC_PANEL]; 1 <= rows <= I8_ROWS, 1 <= panels <= I8_PANELS
+ *     spin_i8                   as in kernels.h
  */
 #include "runtime/kernels/kernels.h"
 
@@ -35,4 +36,4 @@ static void linear_i8(const struct llmc_weights_i8 *weights, int32_t first, int3
     }
 }
 
-const struct llmc_kernels KERNELS = {.name = KERNELS_NAME, .vectors = &VECTORS, .linear_i8 = linear_i8};
+const struct llmc_kernels KERNELS = {.name = KERNELS_NAME, .vectors = &VECTORS, .linear_i8 = linear_i8, .spin_i8 = spin_i8};

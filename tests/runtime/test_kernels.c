@@ -326,8 +326,10 @@ static void bench(int32_t m, int32_t k, int32_t n)
     struct llmc_target out = {.f32 = y, .stride = (size_t)n};
     struct llmc_target out_gelu = {.step = LLMC_STEP_GELU, .u8 = q, .stride = (size_t)n, .quantiser = {1.0f, 128}};
     double operations = 2.0 * m * k * n;
+    enum { ROUNDS = 1000000 };
     for (int level = 0; level < level_count; level++) {
-        double speed[3];
+        double speed[3], began = seconds();
+        double peak = (double)levels[level]->spin_i8(ROUNDS) / (seconds() - began) * 1e-9;
         for (int what = 0; what < 3; what++) {
             int calls = 0;
             double start = seconds(), spent;
@@ -341,8 +343,8 @@ static void bench(int32_t m, int32_t k, int32_t n)
             } while ((spent = seconds() - start) < 0.2);
             speed[what] = operations * calls / spent * 1e-9;
         }
-        printf("%5d x %4d x %4d  %-12s i8 %7.1f GOP/s  i8+gelu+quantise %7.1f GOP/s  f32 %6.1f GFLOP/s\n", m, k, n,
-               levels[level]->name, speed[0], speed[1], speed[2]);
+        printf("%5d x %4d x %4d  %-12s i8 %7.1f GOP/s (peak %7.1f)  i8+gelu+quantise %7.1f GOP/s  f32 %6.1f GFLOP/s\n",
+               m, k, n, levels[level]->name, speed[0], peak, speed[1], speed[2]);
     }
     free(w);
     free(x);
