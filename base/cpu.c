@@ -39,7 +39,9 @@ static struct llmc_cpu detect(void)
         cpu.avx512 = (b & wanted) == wanted;
         cpu.avx512_vnni = c & bit_AVX512VNNI;
         cpu.avx512_fp16 = d >> 23 & 1;
-        cpu.amx_bf16 = (saved & XCR0_TILES) == XCR0_TILES && (d >> 24 & 1) && (d >> 22 & 1); /* AMX-TILE, AMX-BF16 */
+        bool tiles = (saved & XCR0_TILES) == XCR0_TILES && (d >> 24 & 1); /* AMX-TILE */
+        cpu.amx_bf16 = tiles && (d >> 22 & 1);
+        cpu.amx_int8 = tiles && (d >> 25 & 1);
     }
     if (subleaves >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d))
         cpu.avx_vnni = a >> 4 & 1;
@@ -78,6 +80,7 @@ struct llmc_cpu llmc_cpu_features(void)
             {"avx2", &cpu.avx2},       {"avx512", &cpu.avx512},
             {"avx_vnni", &cpu.avx_vnni}, {"avx512_vnni", &cpu.avx512_vnni},
             {"avx512_fp16", &cpu.avx512_fp16}, {"amx_bf16", &cpu.amx_bf16},
+            {"amx_int8", &cpu.amx_int8},
         };
         for (size_t i = 0; i < sizeof features / sizeof features[0]; i++)
             *features[i].feature &= !listed(disabled, features[i].name);
@@ -87,5 +90,6 @@ struct llmc_cpu llmc_cpu_features(void)
     cpu.avx512_vnni &= cpu.avx512;
     cpu.avx512_fp16 &= cpu.avx512;
     cpu.amx_bf16 &= cpu.avx512;
+    cpu.amx_int8 &= cpu.avx512;
     return cpu;
 }

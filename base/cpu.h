@@ -16,6 +16,7 @@ struct llmc_cpu {
     bool avx512_fp16; /* implies avx512 */
     bool avx_vnni;    /* the 256-bit form; implies avx2 */
     bool amx_bf16;    /* tiles of BF16; implies avx512 */
+    bool amx_int8;    /* tiles of 8-bit integers; implies avx512 */
 };
 
 /* Detects the features: a feature counts only where the operating system saves

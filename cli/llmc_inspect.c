@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "formats/compressed.h"
+#include "runtime/unused.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -13,7 +14,8 @@ static const char usage[] =
     "usage: llmc inspect FILE [--json]\n"
     "\n"
     "Shows the architecture of a compressed checkpoint and, for each parameter, its\n"
-    "number format, bits, share of zeros and stored bytes.\n"
+    "number format, bits, share of zeros and stored bytes; then the heads and ffn\n"
+    "neurons that the runtime skips, because all weights behind them are zero.\n"
     "\n"
     "  --json   one JSON object instead of the table\n"
     "  --help   this text\n";
@@ -52,6 +54,32 @@ static json_t *tensor_json(const struct llmc_compressed_tensor *tensor, int64_t 
     return json;
 }
 
+static struct llmc_unused unused_in(const struct llmc_compressed *content, int32_t layer)
+{
+    return llmc_unused_count(&content->architecture, &content->tensors[llmc_layer_parameter(layer, 0)]);
+}
+
+static json_t *skipped_json(const struct llmc_compressed *content)
+{
+    json_t *layers = json_array();
+    for (int32_t i = 0; i < content->architecture.layers; i++) {
+        struct llmc_unused unused = unused_in(content, i);
+        json_array_append_new(layers, json_pack("{s:i, s:i}", "heads", unused.heads, "neurons", unused.neurons));
+    }
+    return layers;
+}
+
+static void print_skipped(const struct llmc_compressed *content)
+{
+    const struct llmc_architecture *a = &content->architecture;
+    for (int32_t i = 0; i < a->layers; i++) {
+        struct llmc_unused unused = unused_in(content, i);
+        if (unused.heads || unused.neurons)
+            printf("skipped at run time in layer %d: %d of %d heads, %d of %d neurons\n", i, unused.heads, a->heads,
+                   unused.neurons, a->ffn);
+    }
+}
+
 static llmc_status print_json(const struct llmc_compressed *content, const char *path, const int64_t *zeros,
                               const struct totals *totals)
 {
@@ -69,11 +97,11 @@ static llmc_status print_json(const struct llmc_compressed *content, const char 
         a->positions, "types", a->types, "hidden", a->hidden, "layers", a->layers, "heads", a->heads, "ffn", a->ffn,
         "labels", a->labels, "activation", llmc_activation_name(a->activation), "norm_epsilon",
         (double)a->norm_epsilon, "tokens_max", content->tokens_max);
-    json_t *json = json_pack("{s:o, s:I, s:o, s:o, s:o, s:I, s:o, s:I, s:I, s:I}", "file",
+    json_t *json = json_pack("{s:o, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:I, s:I}", "file",
                              llmc_command_json_text(path), "file_bytes", (json_int_t)llmc_file_nbytes(path),
                              "architecture", architecture, "labels", labels, "origin", origin,
                              "vocabulary_stored_bytes", (json_int_t)content->vocabulary_stored_nbytes, "tensors",
-                             tensors, "parameters", (json_int_t)totals->parameters, "nonzero_parameters",
+                             tensors, "skipped_layers", skipped_json(content), "parameters", (json_int_t)totals->parameters, "nonzero_parameters",
                              (json_int_t)(totals->parameters - totals->zeros), "tensor_stored_bytes",
                              (json_int_t)totals->stored_nbytes);
     return llmc_command_print_json(json, false);
@@ -108,6 +136,7 @@ static void print_table(const struct llmc_compressed *content, const char *path,
     printf("%lld parameters, %lld of them not zero, %.2f bits each in the file; * computed in integers\n",
            (long long)totals->parameters, (long long)(totals->parameters - totals->zeros),
            8.0 * (double)totals->stored_nbytes / (double)totals->parameters);
+    print_skipped(content);
 }
 
 static llmc_status inspect(const char *path, bool json)

@@ -15,7 +15,10 @@
  * into calls, on the number of threads, or on the processor.
  *
  * The library keeps nothing between objects but the error message, which is per
- * thread. It never prints, exits, or changes the process. Open one model
+ * thread. It never prints, exits, or changes the process, but for one request: on
+ * processors with AMX, opening a model asks Linux to let the process use it, which
+ * makes signal frames 8 KB larger (LLMC_DISABLE_CPU_FEATURES=amx_int8 in the
+ * environment: not to ask). Open one model
  * at a time where libhdf5 is built without thread safety (Debian's is built
  * with it); everything else may run side by side.
  *
@@ -87,7 +90,7 @@ LLMC_PUBLIC const char *llmc_model_label(const struct llmc_model *model, int32_t
 /* The longest text in tokens; longer ones are cut. */
 LLMC_PUBLIC int32_t llmc_model_tokens_max(const struct llmc_model *model);
 
-/* The kernels in use: "avx512_vnni", "avx_vnni", "avx2", "portable". */
+/* The kernels in use: "amx_int8", "avx512_vnni", "avx_vnni", "avx2", "portable". */
 LLMC_PUBLIC const char *llmc_model_kernels(const struct llmc_model *model);
 
 /* The ids that the model sees of one text, or of a pair where `pair` is not NULL, special tokens included.

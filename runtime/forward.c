@@ -1,10 +1,12 @@
 /*
  * Each step of the encoder is shared out among the team: rows of tokens for
- * element-wise steps, panels of outputs for linear layers, (sequence, head)
- * pairs for attention. Every number is computed by one thread in one fixed
+ * element-wise steps, panels of outputs for linear layers, heads for attention
+ * with the layer before it. Every number is computed by one thread in one fixed
  * order, so results do not depend on the size of the team.
  */
 #include "runtime/forward.h"
+
+#include "base/clock.h"
 
 #include <string.h>
 
@@ -15,6 +17,8 @@ struct pass {
     struct llmc_work *work;
     struct llmc_scratch *scratch;
     struct llmc_team team;
+    struct llmc_profile *profile;
+    double since;    /* of the profile: when the part under way began */
     float *x, *y;    /* the work's, in changing roles: x is the state of the encoder */
     int64_t rows;    /* of x: all tokens; behind the last attention, the first of each sequence */
     size_t x_stride; /* of x_u8 */
@@ -30,10 +34,22 @@ static struct share share_of(const struct pass *pass, int64_t count)
     return (struct share){count * pass->team.rank / pass->team.size, count * (pass->team.rank + 1) / pass->team.size};
 }
 
-static void barrier(const struct pass *pass)
+/* Ends a part of the profile; the next begins. */
+static void lap(struct pass *pass, enum llmc_part part)
+{
+    if (pass->profile) {
+        double now = llmc_clock();
+        pass->profile->seconds[part] += now - pass->since;
+        pass->since = now;
+    }
+}
+
+/* For the others: behind it, what each member has computed is there for all. */
+static void wait(struct pass *pass)
 {
     if (pass->team.size > 1) {
 #pragma omp barrier
+        lap(pass, LLMC_PART_WAITING);
     }
 }
 
@@ -42,15 +58,15 @@ static enum llmc_step step_of(enum llmc_activation activation)
     return activation == LLMC_GELU ? LLMC_STEP_GELU : activation == LLMC_RELU ? LLMC_STEP_RELU : LLMC_STEP_GELU_TANH;
 }
 
-static void add_row(const struct llmc_kernels *kernels, const struct llmc_table *table, int64_t row, float *out)
+static void add_row(const struct llmc_vectors *vectors, const struct llmc_table *table, int64_t row, float *out)
 {
     size_t at = (size_t)row * (size_t)table->cols;
     if (table->number == LLMC_I8)
-        kernels->add_i8(out, (const int8_t *)table->data + at, table->cols, table->scales[row]);
+        vectors->add_i8(out, (const int8_t *)table->data + at, table->cols, table->scales[row]);
     else if (table->number == LLMC_F16)
-        kernels->add_f16(out, (const uint16_t *)table->data + at, table->cols);
+        vectors->add_f16(out, (const uint16_t *)table->data + at, table->cols);
     else
-        kernels->add_f32(out, (const float *)table->data + at, table->cols);
+        vectors->add_f32(out, (const float *)table->data + at, table->cols);
 }
 
 /* Quantises row `row` of `from` where `next` takes integers. */
@@ -58,29 +74,54 @@ static void quantise_row(const struct pass *pass, const struct llmc_linear *next
 {
     int32_t hidden = pass->model->architecture.hidden;
     if (next->integer)
-        pass->kernels->quantise(pass->work->x_u8 + (size_t)row * pass->x_stride, from + row * hidden, hidden,
+        pass->kernels->vectors->quantise(pass->work->x_u8 + (size_t)row * pass->x_stride, from + row * hidden, hidden,
                                 &next->input);
 }
 
-static void quantise_rows(const struct pass *pass, const struct llmc_linear *next, const float *from, int64_t rows)
+/* Where a linear layer's inputs are: in FP32 [rows, stride], or in integers where it runs in them. */
+struct input {
+    const float *f32;
+    const uint8_t *u8;
+    size_t stride;
+};
+
+/* Outputs of the panels first..last-1, which are the target's columns from 0 on. */
+static void linear_part(struct pass *pass, const struct llmc_linear *linear, int32_t first, int32_t last,
+                        struct input input, const struct llmc_target *target)
 {
-    struct share share = share_of(pass, rows);
-    for (int64_t row = share.begin; row < share.end; row++)
-        quantise_row(pass, next, from, row);
-    barrier(pass);
+    int32_t end = last * LLMC_PANEL, outputs = (end < linear->outputs ? end : linear->outputs) - first * LLMC_PANEL;
+    if (linear->integer) {
+        struct llmc_weights_i8 part = linear->i8;
+        part.n = outputs;
+        part.panels += (size_t)first * (size_t)part.k_groups * LLMC_PANEL * 4;
+        part.start += first * LLMC_PANEL;
+        part.scale += first * LLMC_PANEL;
+        part.bias += first * LLMC_PANEL;
+        pass->kernels->linear_i8(&part, 0, last - first, input.u8, input.stride, pass->rows, target);
+        if (pass->profile)
+            pass->profile->integer_operations += 2.0 * (double)pass->rows * linear->inputs * outputs;
+    } else {
+        struct llmc_weights_f32 part = linear->f32;
+        part.n = outputs;
+        part.panels += (size_t)first * (size_t)part.k * LLMC_PANEL;
+        part.bias += first * LLMC_PANEL;
+        pass->kernels->vectors->linear_f32(&part, 0, last - first, input.f32, input.stride, pass->rows, target);
+    }
+    lap(pass, linear->integer ? LLMC_PART_INTEGERS : LLMC_PART_FLOATS);
 }
 
-/* `x` in FP32 [rows, stride], or `x_u8` where the layer runs in integers. */
-static void linear(const struct pass *pass, const struct llmc_linear *linear, const float *x, size_t stride,
-                   const uint8_t *x_u8, size_t stride_u8, const struct llmc_target *target)
+/* A layer, each member of the team some of its outputs. */
+static void linear(struct pass *pass, const struct llmc_linear *linear, struct input input, struct llmc_target target)
 {
     struct share share = share_of(pass, linear->panels);
-    int32_t first = (int32_t)share.begin, last = (int32_t)share.end;
-    if (linear->integer)
-        pass->kernels->linear_i8(&linear->i8, first, last, x_u8, stride_u8, pass->rows, target);
+    size_t column = (size_t)share.begin * LLMC_PANEL;
+    if (target.f32)
+        target.f32 += column;
     else
-        pass->kernels->linear_f32(&linear->f32, first, last, x, stride, pass->rows, target);
-    barrier(pass);
+        target.u8 += column;
+    if (share.end > share.begin)
+        linear_part(pass, linear, (int32_t)share.begin, (int32_t)share.end, input, &target);
+    wait(pass);
 }
 
 static void embed(struct pass *pass)
@@ -95,36 +136,86 @@ static void embed(struct pass *pass)
             sequence++;
         float *x = pass->x + row * hidden;
         memset(x, 0, (size_t)hidden * sizeof *x);
-        add_row(pass->kernels, &model->words, sequences->ids[row], x);
-        add_row(pass->kernels, &model->positions, row - sequences->offsets[sequence], x);
-        add_row(pass->kernels, &model->types, sequences->types[row], x);
-        pass->kernels->layer_norm(x, NULL, hidden, model->embedding_norm.weight, model->embedding_norm.bias,
+        add_row(pass->kernels->vectors, &model->words, sequences->ids[row], x);
+        add_row(pass->kernels->vectors, &model->positions, row - sequences->offsets[sequence], x);
+        add_row(pass->kernels->vectors, &model->types, sequences->types[row], x);
+        pass->kernels->vectors->layer_norm(x, NULL, hidden, model->embedding_norm.weight, model->embedding_norm.bias,
                                   model->architecture.norm_epsilon);
         quantise_row(pass, &model->layers[0].qkv, pass->x, row);
     }
-    barrier(pass);
+    lap(pass, LLMC_PART_EMBEDDING);
+    wait(pass);
 }
 
-/* context = attention of qkv. Where only the first token of each sequence is
- * needed further, only its query is asked, and context has one row a sequence. */
-static void attend(struct pass *pass, bool first_only)
+/* Heads that are computed together, and where their queries, keys and values are. */
+struct heads {
+    int32_t first, last;
+    int32_t panel, panels; /* of queries, of keys, of values */
+};
+
+static struct heads heads_from(const struct llmc_architecture *architecture, int32_t first, int32_t last)
+{
+    int32_t width = architecture->hidden / architecture->heads, panel = first * width / LLMC_PANEL;
+    return (struct heads){first, last, panel, (last * width + LLMC_PANEL - 1) / LLMC_PANEL - panel};
+}
+
+/* scratch->qkv = queries, keys and values of these heads: [rows, 3, panels of numbers]. */
+static void project(struct pass *pass, const struct llmc_linear *qkv, const struct heads *heads)
+{
+    struct input input = {pass->x, pass->work->x_u8, qkv->integer ? pass->x_stride : (size_t)qkv->inputs};
+    struct llmc_target target = {.f32 = pass->scratch->qkv, .stride = 3 * (size_t)heads->panels * LLMC_PANEL};
+    for (int32_t part = 0; part < 3; part++, target.f32 += heads->panels * LLMC_PANEL) {
+        int32_t first = part * (qkv->panels / 3) + heads->panel;
+        linear_part(pass, qkv, first, first + heads->panels, input, &target);
+    }
+}
+
+/* Attention of these heads, as `next` takes it: into context, or quantised into context_u8. With `first_only`, only the
+ * first token of each sequence is needed further: only its query is asked, and the result has one row a sequence. */
+static void attend(struct pass *pass, const struct heads *heads, const struct llmc_linear *next, bool first_only)
 {
     const struct llmc_sequences *sequences = pass->sequences;
-    int32_t heads = pass->model->architecture.heads;
-    int32_t hidden = pass->model->architecture.hidden;
-    struct share share = share_of(pass, (int64_t)sequences->count * heads);
-    for (int64_t i = share.begin; i < share.end; i++) {
-        int64_t sequence = i / heads;
-        int64_t offset = sequences->offsets[sequence];
-        int32_t length = sequences->offsets[sequence + 1] - (int32_t)offset;
-        llmc_attention(pass->model, pass->scratch, pass->work->qkv + offset * 3 * hidden, length,
-                       (int32_t)(i % heads), first_only ? 1 : length,
-                       pass->work->context + (first_only ? sequence : offset) * hidden);
+    size_t hidden = (size_t)pass->model->architecture.hidden;
+    size_t width = hidden / (size_t)pass->model->architecture.heads;
+    size_t columns = (size_t)heads->panels * LLMC_PANEL, before = (size_t)heads->panel * LLMC_PANEL;
+    for (int64_t sequence = 0; sequence < sequences->count; sequence++) {
+        int64_t offset = sequences->offsets[sequence], row = first_only ? sequence : offset;
+        struct llmc_head head = {.stride = 3 * columns, .length = sequences->offsets[sequence + 1] - (int32_t)offset,
+                                 .width = (int32_t)width, .scratch = pass->scratch->numbers};
+        struct llmc_target out = {.quantiser = next->input};
+        head.queries = first_only ? 1 : head.length;
+        out.stride = next->integer ? pass->x_stride : hidden;
+        for (int32_t i = heads->first; i < heads->last; i++) {
+            size_t column = (size_t)i * width, at = (size_t)row * out.stride + column;
+            head.query = pass->scratch->qkv + (size_t)offset * head.stride + (column - before);
+            head.key = head.query + columns;
+            head.value = head.key + columns;
+            if (next->integer)
+                out.u8 = pass->work->context_u8 + at;
+            else
+                out.f32 = pass->work->context + at;
+            pass->kernels->vectors->attend(&head, &out);
+        }
     }
-    barrier(pass);
+    lap(pass, LLMC_PART_ATTENTION);
 }
 
-/* x = the rows of the first tokens, into y; the two change roles. */
+/* The self-attention of a layer: each member of the team some of the heads. */
+static void self_attention(struct pass *pass, const struct llmc_layer *layer, bool first_only)
+{
+    const struct llmc_architecture *architecture = &pass->model->architecture;
+    struct share share = share_of(pass, layer->heads);
+    int32_t at_once = llmc_heads_at_once(architecture, pass->rows);
+    int32_t groups = ((int32_t)(share.end - share.begin) + at_once - 1) / at_once;
+    for (int32_t first = (int32_t)share.begin, last; first < share.end; first = last, groups--) {
+        last = first + ((int32_t)share.end - first + groups - 1) / groups;
+        struct heads heads = heads_from(architecture, first, last);
+        project(pass, &layer->qkv, &heads);
+        attend(pass, &heads, &layer->attention_output, first_only);
+    }
+}
+
+/* y = the rows of x of the first tokens; the two change roles behind the next barrier. */
 static void keep_first_tokens(struct pass *pass)
 {
     int32_t hidden = pass->model->architecture.hidden;
@@ -132,11 +223,13 @@ static void keep_first_tokens(struct pass *pass)
     for (int64_t i = share.begin; i < share.end; i++)
         memcpy(pass->y + i * hidden, pass->x + (int64_t)pass->sequences->offsets[i] * hidden,
                (size_t)hidden * sizeof(float));
-    barrier(pass);
+}
+
+static void exchange(struct pass *pass)
+{
     float *x = pass->x;
     pass->x = pass->y;
     pass->y = x;
-    pass->rows = pass->sequences->count;
 }
 
 /* x = layer norm of y + x, quantised for `next`; x and y change roles. */
@@ -145,14 +238,20 @@ static void normalise(struct pass *pass, const struct llmc_norm *norm, const str
     int32_t hidden = pass->model->architecture.hidden;
     struct share share = share_of(pass, pass->rows);
     for (int64_t row = share.begin; row < share.end; row++) {
-        pass->kernels->layer_norm(pass->y + row * hidden, pass->x + row * hidden, hidden, norm->weight, norm->bias,
+        pass->kernels->vectors->layer_norm(pass->y + row * hidden, pass->x + row * hidden, hidden, norm->weight, norm->bias,
                                   pass->model->architecture.norm_epsilon);
         quantise_row(pass, next, pass->y, row);
     }
-    barrier(pass);
-    float *x = pass->x;
-    pass->x = pass->y;
-    pass->y = x;
+    lap(pass, LLMC_PART_NORM);
+    wait(pass);
+    exchange(pass);
+}
+
+/* Rows of `hidden` numbers. */
+static struct input input_of(const struct pass *pass, const struct llmc_linear *linear, const float *f32,
+                             const uint8_t *u8)
+{
+    return (struct input){f32, u8, linear->integer ? pass->x_stride : (size_t)pass->model->architecture.hidden};
 }
 
 static void encode_layer(struct pass *pass, int32_t index)
@@ -164,14 +263,16 @@ static void encode_layer(struct pass *pass, int32_t index)
     const struct llmc_linear *next = last ? &model->pooler : &model->layers[index + 1].qkv;
     size_t hidden = (size_t)model->architecture.hidden, ffn = (size_t)model->architecture.ffn;
 
-    struct llmc_target qkv = {.f32 = work->qkv, .stride = 3 * hidden};
-    linear(pass, &layer->qkv, pass->x, hidden, work->x_u8, pass->x_stride, &qkv);
-    attend(pass, last);
+    self_attention(pass, layer, last);
     if (last)
         keep_first_tokens(pass);
-    quantise_rows(pass, &layer->attention_output, work->context, pass->rows);
-    struct llmc_target attended = {.f32 = pass->y, .stride = hidden};
-    linear(pass, &layer->attention_output, work->context, hidden, work->x_u8, pass->x_stride, &attended);
+    wait(pass);
+    if (last) {
+        exchange(pass);
+        pass->rows = pass->sequences->count;
+    }
+    linear(pass, &layer->attention_output, input_of(pass, &layer->attention_output, work->context, work->context_u8),
+           (struct llmc_target){.f32 = pass->y, .stride = hidden});
     normalise(pass, &layer->attention_norm, &layer->intermediate);
 
     struct llmc_target wide = {.step = step_of(model->architecture.activation), .f32 = work->ffn, .stride = ffn};
@@ -181,14 +282,14 @@ static void encode_layer(struct pass *pass, int32_t index)
         wide.stride = pass->ffn_stride;
         wide.quantiser = layer->output.input;
     }
-    linear(pass, &layer->intermediate, pass->x, hidden, work->x_u8, pass->x_stride, &wide);
-    struct llmc_target narrow = {.f32 = pass->y, .stride = hidden};
-    linear(pass, &layer->output, work->ffn, ffn, work->ffn_u8, pass->ffn_stride, &narrow);
+    linear(pass, &layer->intermediate, input_of(pass, &layer->intermediate, pass->x, work->x_u8), wide);
+    struct input ffn_input = {work->ffn, work->ffn_u8, layer->output.integer ? pass->ffn_stride : ffn};
+    linear(pass, &layer->output, ffn_input, (struct llmc_target){.f32 = pass->y, .stride = hidden});
     normalise(pass, &layer->output_norm, next);
 }
 
 void llmc_forward(const struct llmc_model *model, const struct llmc_sequences *sequences, struct llmc_work *work,
-                  struct llmc_scratch *scratch, struct llmc_team team, float *logits)
+                  struct llmc_scratch *scratch, struct llmc_team team, struct llmc_profile *profile, float *logits)
 {
     size_t hidden = (size_t)model->architecture.hidden;
     struct pass pass = {
@@ -198,17 +299,19 @@ void llmc_forward(const struct llmc_model *model, const struct llmc_sequences *s
         .work = work,
         .scratch = scratch,
         .team = team,
+        .profile = profile,
+        .since = profile ? llmc_clock() : 0.0,
         .x = work->x,
         .y = work->y,
         .rows = sequences->offsets[sequences->count],
-        .x_stride = (hidden + 3) / 4 * 4,
-        .ffn_stride = ((size_t)model->architecture.ffn + 3) / 4 * 4,
+        .x_stride = (hidden + LLMC_K_STEP - 1) / LLMC_K_STEP * LLMC_K_STEP,
+        .ffn_stride = ((size_t)model->architecture.ffn + LLMC_K_STEP - 1) / LLMC_K_STEP * LLMC_K_STEP,
     };
     embed(&pass);
     for (int32_t i = 0; i < model->architecture.layers; i++)
         encode_layer(&pass, i);
-    struct llmc_target pooled = {.step = LLMC_STEP_TANH, .f32 = pass.y, .stride = hidden};
-    linear(&pass, &model->pooler, pass.x, hidden, work->x_u8, pass.x_stride, &pooled);
-    struct llmc_target out = {.f32 = logits, .stride = (size_t)model->architecture.labels};
-    linear(&pass, &model->classifier, pass.y, hidden, NULL, 0, &out);
+    linear(&pass, &model->pooler, input_of(&pass, &model->pooler, pass.x, work->x_u8),
+           (struct llmc_target){.step = LLMC_STEP_TANH, .f32 = pass.y, .stride = hidden});
+    linear(&pass, &model->classifier, (struct input){.f32 = pass.y, .stride = hidden},
+           (struct llmc_target){.f32 = logits, .stride = (size_t)model->architecture.labels});
 }

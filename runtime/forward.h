@@ -6,6 +6,7 @@
 #define LLMC_RUNTIME_FORWARD_H
 
 #include "runtime/model.h"
+#include "runtime/profile.h"
 
 /* Sequence i is ids[offsets[i]] .. ids[offsets[i + 1] - 1]; every sequence has at least one token. */
 struct llmc_sequences {
@@ -19,44 +20,41 @@ struct llmc_sequences {
 struct llmc_work {
     int64_t tokens_max; /* capacity */
     float *x, *y;       /* [T, hidden] */
-    float *qkv;         /* [T, 3 * hidden] */
-    float *context;     /* [T, hidden] */
+    float *context;     /* [T, hidden]; NULL where all layers run in integers */
     float *ffn;         /* [T, ffn]; NULL where all layers run in integers */
-    uint8_t *x_u8;      /* [T, hidden rounded up to 4] */
-    uint8_t *ffn_u8;    /* [T, ffn rounded up to 4] */
+    uint8_t *x_u8;      /* [T, hidden rounded up to LLMC_K_STEP] */
+    uint8_t *context_u8; /* the same */
+    uint8_t *ffn_u8;    /* [T, ffn rounded up to LLMC_K_STEP] */
 };
 
-/* Attention of one sequence and head, for one thread. S: its tokens, d: width of a head. */
+/* Attention, for one thread. */
 struct llmc_scratch {
-    int64_t length_max; /* capacity */
-    float *keys;        /* [ceil(S / 16)][d][16] */
-    float *values;      /* [ceil(d / 16)][S][16] */
-    float *scores;      /* [LLMC_QUERY_ROWS, S] */
+    int64_t length_max; /* capacity: tokens of a sequence */
+    int64_t qkv_count;  /* capacity of qkv */
+    float *numbers;     /* [llmc_head_scratch()] of one sequence and head */
+    float *qkv;         /* [T, 3, columns] queries, keys and values of some heads */
 };
 
-enum { LLMC_QUERY_ROWS = 48 };
+/* As many heads at once as keep their queries, keys and values near, in the second-level cache, until
+ * attention has used them: at least one. */
+int32_t llmc_heads_at_once(const struct llmc_architecture *architecture, int64_t tokens);
 
 /* The threads that work on one forward pass together. */
 struct llmc_team {
     int rank, size;
 };
 
-/* Make room for `tokens` tokens, or sequences of `length` tokens; keep what is there when it is
+/* Make room for `tokens` tokens, and sequences of `length` tokens; keep what is there when it is
  * enough. Errors: LLMC_ERR_MEMORY. A zeroed struct is empty; release leaves one. */
 llmc_status llmc_work_reserve(struct llmc_work *work, const struct llmc_model *model, int64_t tokens);
 void llmc_work_release(struct llmc_work *work);
-llmc_status llmc_scratch_reserve(struct llmc_scratch *scratch, const struct llmc_model *model, int64_t length);
+llmc_status llmc_scratch_reserve(struct llmc_scratch *scratch, const struct llmc_model *model, int64_t tokens,
+                                 int64_t length);
 void llmc_scratch_release(struct llmc_scratch *scratch);
 
-/* Softmax of scaled products of query rows with all keys, times the values, for one sequence and
- * head. qkv [S, 3 * hidden] starts at the sequence; the first `queries` rows are asked; context
- * [queries, hidden] receives the head's columns. */
-void llmc_attention(const struct llmc_model *model, struct llmc_scratch *scratch, const float *qkv, int32_t length,
-                    int32_t head, int32_t queries, float *context);
-
-/* logits [sequences->count, labels]. Called by every member of the team, each
- * with its own scratch, inside a parallel region when team.size > 1. */
+/* logits [sequences->count, labels]. Called by every member of the team, each with its own
+ * scratch and profile (NULL: none), inside a parallel region when team.size > 1. */
 void llmc_forward(const struct llmc_model *model, const struct llmc_sequences *sequences, struct llmc_work *work,
-                  struct llmc_scratch *scratch, struct llmc_team team, float *logits);
+                  struct llmc_scratch *scratch, struct llmc_team team, struct llmc_profile *profile, float *logits);
 
 #endif

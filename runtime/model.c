@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "include/llmc_runtime.h"
+#include "runtime/unused.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +92,9 @@ static llmc_status take_parameters(struct llmc_model *model, struct source *sour
     LLMC_TRY(llmc_alloc(&model->layers, (size_t)layers, sizeof *model->layers));
     for (int32_t i = 0; i < layers; i++) {
         struct llmc_layer *layer = &model->layers[i];
+        llmc_unused_drop(&model->architecture, &source->content->tensors[source->next]);
+        layer->heads = (int32_t)source->content->tensors[source->next].rows /
+                       (model->architecture.hidden / model->architecture.heads);
         take_linear(next++, &layer->qkv, source, 3);
         take_linear(next++, &layer->attention_output, source, 1);
         LLMC_TRY(take_norm(&layer->attention_norm, source));

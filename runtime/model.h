@@ -16,7 +16,7 @@
 /* A linear layer, packed for the kernels. */
 struct llmc_linear {
     bool integer;
-    int32_t panels;
+    int32_t inputs, outputs, panels;
     struct llmc_quantiser input; /* integer only */
     struct llmc_weights_i8 i8;
     struct llmc_weights_f32 f32;
@@ -28,7 +28,8 @@ struct llmc_norm {
 };
 
 struct llmc_layer {
-    struct llmc_linear qkv; /* outputs: query, key, value, each `hidden` wide */
+    int32_t heads;          /* without unused ones, as the neurons of the ffn (runtime/unused.h) */
+    struct llmc_linear qkv; /* outputs: query, key, value of all heads, each in panels of its own */
     struct llmc_linear attention_output;
     struct llmc_norm attention_norm;
     struct llmc_linear intermediate;
@@ -52,8 +53,8 @@ struct llmc_model {
     struct llmc_linear pooler, classifier;
 };
 
-/* Packs `count` weights that see the same input, with their biases, into one
- * layer with all their outputs. The tensors stay the caller's.
+/* Packs `count` weights of one shape that see the same input, with their biases, into one layer with
+ * all their outputs; those of each weight begin with a new panel. The tensors stay the caller's.
  * Errors: LLMC_ERR_MEMORY; *out is then to be released all the same. */
 llmc_status llmc_linear_pack(struct llmc_linear *out, const struct llmc_compressed_tensor *weights,
                              const struct llmc_compressed_tensor *biases, int count);

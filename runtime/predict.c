@@ -4,6 +4,7 @@
  * one forward pass each. Where a group has sequences for all threads, each thread runs
  * chunks of its own; where it has not (a single text), all threads share one pass.
  */
+#include "base/clock.h"
 #include "base/memory.h"
 #include "runtime/forward.h"
 #include "include/llmc_runtime.h"
@@ -21,6 +22,7 @@ enum { GROUP_TOKENS = 2048, CHUNK_TOKENS = 192, BLOCK_PLACES = 1 << 16, BLOCK_TE
 struct llmc_predictor {
     const struct llmc_model *model;
     int threads;
+    struct llmc_profile *profiles; /* [threads], the caller's; NULL: none */
     int32_t block_texts;
     int32_t *places;         /* [block_texts, tokens_max] */
     uint8_t *place_types;    /* [block_texts, tokens_max] */
@@ -97,6 +99,16 @@ int llmc_predictor_threads(const struct llmc_predictor *predictor)
     return predictor->threads;
 }
 
+void llmc_predictor_profile(struct llmc_predictor *predictor, struct llmc_profile *profiles)
+{
+    predictor->profiles = profiles;
+}
+
+static struct llmc_profile *profile_of(const struct llmc_predictor *predictor, int thread)
+{
+    return predictor->profiles ? &predictor->profiles[thread] : NULL;
+}
+
 /* Text i to token ids at places[i * tokens_max], whose rows of the embedding are then ready. */
 static llmc_status encode_text(struct llmc_predictor *predictor, const char *const *texts, const char *const *pairs,
                                int32_t i)
@@ -104,12 +116,16 @@ static llmc_status encode_text(struct llmc_predictor *predictor, const char *con
     const struct llmc_model *model = predictor->model;
     const char *pair = pairs ? pairs[i] : NULL;
     size_t at = (size_t)i * (size_t)model->tokens_max;
+    struct llmc_profile *profile = profile_of(predictor, omp_get_thread_num());
+    double since = profile ? llmc_clock() : 0.0;
     llmc_status status = llmc_tokenizer_encode(model->tokenizer, texts[i], strlen(texts[i]), pair,
                                                pair ? strlen(pair) : 0, model->tokens_max, predictor->places + at,
                                                predictor->place_types + at, &predictor->lengths[i]);
-    if (status != LLMC_OK)
-        return status;
-    return llmc_table_fetch(&model->words, predictor->places + at, predictor->lengths[i]);
+    if (status == LLMC_OK)
+        status = llmc_table_fetch(&model->words, predictor->places + at, predictor->lengths[i]);
+    if (profile)
+        profile->seconds[LLMC_PART_TOKENS] += llmc_clock() - since;
+    return status;
 }
 
 /* Messages are kept per thread, so the first text that fails is encoded again by the caller's. */
@@ -167,7 +183,7 @@ static llmc_status reserve(struct llmc_predictor *predictor, int32_t chunk_count
     for (int i = 0; i < works; i++)
         LLMC_TRY(llmc_work_reserve(&predictor->works[i], predictor->model, tokens));
     for (int i = 0; i < predictor->threads; i++)
-        LLMC_TRY(llmc_scratch_reserve(&predictor->scratches[i], predictor->model, longest));
+        LLMC_TRY(llmc_scratch_reserve(&predictor->scratches[i], predictor->model, tokens, longest));
 exit:
     return status;
 }
@@ -188,7 +204,8 @@ static llmc_status run_group(struct llmc_predictor *predictor, int32_t first, in
             int thread = omp_get_thread_num();
             struct chunk *chunk = &predictor->chunks[i];
             llmc_forward(model, &chunk->sequences, &predictor->works[thread], &predictor->scratches[thread],
-                         (struct llmc_team){0, 1}, out + (size_t)chunk->first * labels);
+                         (struct llmc_team){0, 1}, profile_of(predictor, thread),
+                         out + (size_t)chunk->first * labels);
         }
         return LLMC_OK;
     }
@@ -198,7 +215,7 @@ static llmc_status run_group(struct llmc_predictor *predictor, int32_t first, in
         for (int32_t i = 0; i < count; i++) {
             struct chunk *chunk = &predictor->chunks[i];
             llmc_forward(model, &chunk->sequences, &predictor->works[0], &predictor->scratches[team.rank], team,
-                         out + (size_t)chunk->first * labels);
+                         profile_of(predictor, team.rank), out + (size_t)chunk->first * labels);
         }
     }
     return LLMC_OK;
@@ -253,6 +270,6 @@ llmc_status llmc_predict(struct llmc_predictor *predictor, const char *const *te
     llmc_status status = llmc_predict_logits(predictor, texts, pairs, count, out);
     int32_t labels = predictor->model->architecture.labels;
     for (size_t i = 0; status == LLMC_OK && i < count; i++)
-        predictor->model->kernels->softmax(out + i * (size_t)labels, labels, 1.0f);
+        predictor->model->kernels->vectors->softmax(out + i * (size_t)labels, labels);
     return status;
 }

@@ -9,11 +9,11 @@ static size_t round_up(int64_t count, int64_t multiple)
     return (size_t)((count + multiple - 1) / multiple * multiple);
 }
 
-/* Whether some layer takes the wide activations in FP32. */
-static bool needs_float_ffn(const struct llmc_model *model)
+/* Whether some layer takes the context or the wide activations in FP32. */
+static bool needs_floats(const struct llmc_model *model)
 {
     for (int32_t i = 0; i < model->architecture.layers; i++)
-        if (!model->layers[i].output.integer)
+        if (!model->layers[i].output.integer || !model->layers[i].attention_output.integer)
             return true;
     return false;
 }
@@ -28,12 +28,13 @@ llmc_status llmc_work_reserve(struct llmc_work *work, const struct llmc_model *m
     llmc_work_release(work);
     LLMC_TRY(llmc_alloc(&work->x, count, hidden * sizeof(float)));
     LLMC_TRY(llmc_alloc(&work->y, count, hidden * sizeof(float)));
-    LLMC_TRY(llmc_alloc(&work->qkv, count, 3 * hidden * sizeof(float)));
-    LLMC_TRY(llmc_alloc(&work->context, count, hidden * sizeof(float)));
-    LLMC_TRY(llmc_alloc(&work->x_u8, count, round_up(model->architecture.hidden, 4)));
-    LLMC_TRY(llmc_alloc(&work->ffn_u8, count, round_up(ffn, 4)));
-    if (needs_float_ffn(model))
+    LLMC_TRY(llmc_alloc(&work->x_u8, count, round_up(model->architecture.hidden, LLMC_K_STEP)));
+    LLMC_TRY(llmc_alloc(&work->context_u8, count, round_up(model->architecture.hidden, LLMC_K_STEP)));
+    LLMC_TRY(llmc_alloc(&work->ffn_u8, count, round_up(ffn, LLMC_K_STEP)));
+    if (needs_floats(model)) {
+        LLMC_TRY(llmc_alloc(&work->context, count, hidden * sizeof(float)));
         LLMC_TRY(llmc_alloc(&work->ffn, count, (size_t)ffn * sizeof(float)));
+    }
     work->tokens_max = tokens;
 exit:
     if (status != LLMC_OK)
@@ -45,35 +46,57 @@ void llmc_work_release(struct llmc_work *work)
 {
     free(work->x);
     free(work->y);
-    free(work->qkv);
     free(work->context);
     free(work->ffn);
     free(work->x_u8);
+    free(work->context_u8);
     free(work->ffn_u8);
     memset(work, 0, sizeof *work);
 }
 
-llmc_status llmc_scratch_reserve(struct llmc_scratch *scratch, const struct llmc_model *model, int64_t length)
+enum { QKV_NUMBERS = 1 << 17 }; /* 512 KB */
+
+/* Columns of panels that so many heads may touch: they need not begin with a panel. */
+static int64_t columns_at_once(const struct llmc_architecture *architecture, int32_t heads)
+{
+    int64_t width = architecture->hidden / architecture->heads;
+    return (int64_t)round_up(heads * width + LLMC_PANEL - 1, LLMC_PANEL);
+}
+
+int32_t llmc_heads_at_once(const struct llmc_architecture *architecture, int64_t tokens)
+{
+    int32_t heads = architecture->heads;
+    while (heads > 1 && 3 * tokens * columns_at_once(architecture, heads) > QKV_NUMBERS)
+        heads--;
+    return heads;
+}
+
+llmc_status llmc_scratch_reserve(struct llmc_scratch *scratch, const struct llmc_model *model, int64_t tokens,
+                                 int64_t length)
 {
     llmc_status status = LLMC_OK;
-    int64_t width = model->architecture.hidden / model->architecture.heads;
-    if (length <= scratch->length_max)
-        return LLMC_OK;
-    llmc_scratch_release(scratch);
-    LLMC_TRY(llmc_alloc(&scratch->keys, round_up(length, LLMC_PANEL), (size_t)width * sizeof(float)));
-    LLMC_TRY(llmc_alloc(&scratch->values, round_up(width, LLMC_PANEL), (size_t)length * sizeof(float)));
-    LLMC_TRY(llmc_alloc(&scratch->scores, LLMC_QUERY_ROWS, (size_t)length * sizeof(float)));
-    scratch->length_max = length;
+    const struct llmc_architecture *architecture = &model->architecture;
+    int64_t one = 3 * tokens * columns_at_once(architecture, 1), count = one > QKV_NUMBERS ? one : QKV_NUMBERS;
+    if (length > scratch->length_max) {
+        free(scratch->numbers);
+        scratch->length_max = 0;
+        LLMC_TRY(llmc_alloc(&scratch->numbers, llmc_head_scratch(length, architecture->hidden / architecture->heads),
+                            sizeof(float)));
+        scratch->length_max = length;
+    }
+    if (count > scratch->qkv_count) {
+        free(scratch->qkv);
+        scratch->qkv_count = 0;
+        LLMC_TRY(llmc_alloc_unset(&scratch->qkv, (size_t)count, sizeof(float)));
+        scratch->qkv_count = count;
+    }
 exit:
-    if (status != LLMC_OK)
-        llmc_scratch_release(scratch);
     return status;
 }
 
 void llmc_scratch_release(struct llmc_scratch *scratch)
 {
-    free(scratch->keys);
-    free(scratch->values);
-    free(scratch->scores);
+    free(scratch->numbers);
+    free(scratch->qkv);
     memset(scratch, 0, sizeof *scratch);
 }

@@ -1,19 +1,23 @@
 /* AVX2, F16C and the 256-bit form of VPDPBUSD: four products and their exact 32-bit sum at once. */
-#include "runtime/kernels/vector_avx2.h"
-
+#include <immintrin.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 
 #define KERNELS llmc_kernels_avx_vnni
 #define KERNELS_NAME "avx_vnni"
-enum { I8_ROWS = 6, I8_PANELS = 1, F32_ROWS = 5, F32_PANELS = 1 };
+#define VECTORS llmc_vectors_avx2
+enum { I8_ROWS = 6, I8_PANELS = 1 };
 
 static inline __attribute__((always_inline)) void tile_rows(const int rows, const uint8_t *x, size_t stride,
-                                                            const int8_t *b, int32_t groups, int32_t *sums)
+                                                            const int8_t *b, int32_t groups, const int32_t *start, int32_t *sums)
 {
     __m256i sum[6][2];
 #pragma GCC unroll 8
-    for (int r = 0; r < rows; r++)
-        sum[r][0] = sum[r][1] = _mm256_setzero_si256();
+    for (int r = 0; r < rows; r++) {
+        sum[r][0] = _mm256_loadu_si256((const __m256i *)start);
+        sum[r][1] = _mm256_loadu_si256((const __m256i *)(start + 8));
+    }
     for (int32_t g = 0; g < groups; g++, b += 64) {
         __m256i low = _mm256_loadu_si256((const __m256i *)b);
         __m256i high = _mm256_loadu_si256((const __m256i *)(b + 32));
@@ -34,14 +38,14 @@ static inline __attribute__((always_inline)) void tile_rows(const int rows, cons
 }
 
 static void tile_i8(int rows, int panels, const uint8_t *x, size_t stride, const int8_t *b, size_t panel_nbytes,
-                    int32_t groups, int32_t *sums)
+                    int32_t groups, const int32_t *start, int32_t *sums)
 {
     (void)panels;
     (void)panel_nbytes;
     switch (rows) {
 #define ROWS(count)                                                                                           \
     case count:                                                                                               \
-        tile_rows(count, x, stride, b, groups, sums);                                                         \
+        tile_rows(count, x, stride, b, groups, start, sums);                                                         \
         break;
         ROWS(1)
         ROWS(2)
@@ -53,4 +57,22 @@ static void tile_i8(int rows, int panels, const uint8_t *x, size_t stride, const
     }
 }
 
-#include "runtime/kernels/template.h"
+/* The compiler must not know that all rounds are alike. */
+static int64_t spin_i8(int64_t rounds)
+{
+    enum { SUMS = 12 };
+    __m256i sum[SUMS], a = _mm256_set1_epi8(1), b = _mm256_set1_epi8(2);
+#pragma GCC unroll 16
+    for (int j = 0; j < SUMS; j++)
+        sum[j] = a;
+    for (int64_t i = 0; i < rounds; i++) {
+#pragma GCC unroll 16
+        for (int j = 0; j < SUMS; j++) {
+            sum[j] = _mm256_dpbusd_avx_epi32(sum[j], a, b);
+            __asm__ volatile("" : "+v"(sum[j]));
+        }
+    }
+    return rounds * SUMS * 64;
+}
+
+#include "runtime/kernels/linear_i8.h"

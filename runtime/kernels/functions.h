@@ -12,15 +12,16 @@ static inline vf vf_exp(vf x)
     x = vf_min(vf_max(x, vf_set(-87.3f)), vf_set(88.0f));
     vi n = vi_round(x * vf_set(1.44269504f));
     vf whole = vf_from_vi(n);
-    /* x - n ln 2 in two steps: the first product is exact. Coefficients: Cephes' expf. */
-    vf r = x - whole * vf_set(0.693359375f) - whole * vf_set(-2.12194440e-4f);
+    /* x - n ln 2 in two steps. Coefficients: Cephes' expf. */
+    vf r = vf_fma(whole, vf_set(-0.693359375f), x);
+    r = vf_fma(whole, vf_set(2.12194440e-4f), r);
     vf p = vf_set(1.9875691500e-4f);
-    p = p * r + vf_set(1.3981999507e-3f);
-    p = p * r + vf_set(8.3334519073e-3f);
-    p = p * r + vf_set(4.1665795894e-2f);
-    p = p * r + vf_set(1.6666665459e-1f);
-    p = p * r + vf_set(5.0000001201e-1f);
-    vf y = p * r * r + r + vf_set(1.0f);
+    p = vf_fma(p, r, vf_set(1.3981999507e-3f));
+    p = vf_fma(p, r, vf_set(8.3334519073e-3f));
+    p = vf_fma(p, r, vf_set(4.1665795894e-2f));
+    p = vf_fma(p, r, vf_set(1.6666665459e-1f));
+    p = vf_fma(p, r, vf_set(5.0000001201e-1f));
+    vf y = vf_fma(p, r * r, r) + vf_set(1.0f);
     return (vf)((vi)y + (n << 23));
 }
 
@@ -39,19 +40,19 @@ static inline vf vf_gelu(vf x)
                                          -0.00511620147f,  0.00932793505f, -0.0135575887f,  0.0187915303f,
                                          -0.0252079703f,   0.0320959501f,  -0.0395981483f,  0.0492634587f,
                                          -0.0665182471f,   0.133392572f};
-    vf clamped = vf_min(vf_max(x, vf_set(-5.3f)), vf_set(5.3f));
-    vf s = clamped * clamped * vf_set(2.0f / 28.09f) - vf_set(1.0f);
+    vf clamped = vf_clamp(x, 5.3f);
+    vf s = vf_fma(clamped * clamped, vf_set(2.0f / 28.09f), vf_set(-1.0f));
     vf p = vf_set(coefficients[0]);
 #pragma GCC unroll 16
     for (int i = 1; i < 14; i++)
-        p = p * s + vf_set(coefficients[i]);
-    return x * (p * clamped + vf_set(0.5f));
+        p = vf_fma(p, s, vf_set(coefficients[i]));
+    return x * vf_fma(p, clamped, vf_set(0.5f));
 }
 
 /* x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2, written with one exponential. */
 static inline vf vf_gelu_tanh(vf x)
 {
-    vf u = x * (vf_set(1.5957691216f) + vf_set(0.0713548163f) * (x * x));
+    vf u = x * vf_fma(vf_set(0.0713548163f), x * x, vf_set(1.5957691216f));
     return x - x / (vf_exp(u) + vf_set(1.0f));
 }
 

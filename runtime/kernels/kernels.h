@@ -1,12 +1,13 @@
 /*
- * The arithmetic of the runtime, in one version per processor level. Every level
- * gives the same bits: integer sums are exact, FP32 sums group their terms in 16
- * lanes whatever the vector width, products and sums are rounded separately (no
- * fused multiply-add). So an answer does not depend on the machine.
+ * The arithmetic of the runtime, in one version per processor level: a kind of
+ * vectors and a way to multiply integers. Every level gives the same bits: integer
+ * sums are exact, FP32 sums take their terms in one order whatever the vector width,
+ * and where a product and a sum are rounded once, they are on every level (vf_fma). So
+ * an answer does not depend on the machine.
  *
  * Kernels never fail and check nothing: sizes are checked when a model is loaded.
  *
- * Letters: M tokens, K inputs and N outputs of a linear layer.
+ * Letters: M tokens, K inputs and N outputs of a linear layer; S tokens of a sequence.
  */
 #ifndef LLMC_RUNTIME_KERNELS_H
 #define LLMC_RUNTIME_KERNELS_H
@@ -17,7 +18,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LLMC_PANEL = 16 }; /* outputs that lie side by side in packed weights */
+enum {
+    LLMC_PANEL = 16, /* outputs that lie side by side in packed weights */
+    LLMC_K_STEP = 64 /* integer inputs are padded to a multiple: what one tile instruction takes */
+};
 
 /* q = clamp(round_to_even(x * inverse_scale) + zero_point, 0, 255) */
 struct llmc_quantiser {
@@ -37,12 +41,12 @@ struct llmc_target {
 };
 
 /* Weights in panels of LLMC_PANEL outputs, the last one filled with zeros.
- * correction, scale and bias have an entry per output, padded to whole panels. */
+ * start, scale and bias have an entry per output, padded to whole panels. */
 struct llmc_weights_i8 {
-    int32_t k_groups;          /* ceil(K / 4) */
+    int32_t k_groups;          /* of 4 inputs: ceil(K / LLMC_K_STEP) * 16, the last ones filled with zeros */
     int32_t n;
-    const int8_t *panels;      /* [panels][k_groups][LLMC_PANEL][4] */
-    const int32_t *correction; /* zero point of the input times the sum of the row's weights */
+    const int8_t *panels;      /* [panels][k_groups][LLMC_PANEL][4], aligned to a cache line */
+    const int32_t *start;      /* of the sums: minus the zero point of the input times the sum of the row's weights */
     const float *scale;        /* scale of the input times scale of the row */
     const float *bias;
 };
@@ -54,24 +58,50 @@ struct llmc_weights_f32 {
     const float *bias;   /* NULL: none */
 };
 
-struct llmc_kernels {
-    const char *name;
+/* A block of sums of integer products, corrected: what linear_i8 hands on. */
+struct llmc_sums {
+    int64_t row; /* the first */
+    int rows;
+    int32_t panel; /* the first */
+    int panels;
+    const int32_t *sums; /* [rows][LLMC_PANEL * panels] */
+};
 
-    /* Outputs of the panels first..last-1 for M rows of integers x [M, stride], stride
-     * at least 4 * k_groups. y = (float)(sum q*w - correction) * scale + bias. */
-    void (*linear_i8)(const struct llmc_weights_i8 *weights, int32_t first, int32_t last, const uint8_t *x,
-                      size_t stride, int64_t m, const struct llmc_target *target);
+/* One head of one sequence. */
+struct llmc_head {
+    const float *query, *key, *value; /* [S, stride] each; of the queries the first ones */
+    size_t stride;
+    int32_t queries, length, width; /* length: S */
+    float *scratch;                 /* [llmc_head_scratch(S, width)] aligned to a cache line */
+};
 
-    /* The same of x [M, stride] in FP32. */
+enum { LLMC_HEAD_PANELS = 2 }; /* of LLMC_PANEL queries that are answered at once, at most */
+
+/* Queries, scores and context of so many panels. */
+static inline size_t llmc_head_scratch(int64_t length, int32_t width)
+{
+    return (size_t)(length + 2 * width) * LLMC_PANEL * LLMC_HEAD_PANELS;
+}
+
+/* What is done on vectors of FP32. */
+struct llmc_vectors {
+    /* Puts rows of y = (float)sum * scale + bias, the product and the sum rounded once. */
+    void (*put_sums)(const struct llmc_weights_i8 *weights, const struct llmc_sums *sums,
+                     const struct llmc_target *target);
+
+    /* Outputs of the panels first..last-1 for M rows x [M, stride]. */
     void (*linear_f32)(const struct llmc_weights_f32 *weights, int32_t first, int32_t last, const float *x,
                        size_t stride, int64_t m, const struct llmc_target *target);
+
+    /* context [queries, stride] = softmax(query . keys / sqrt(width)) . values */
+    void (*attend)(const struct llmc_head *head, const struct llmc_target *context);
 
     /* x = layer norm of x + residual (NULL: of x alone) */
     void (*layer_norm)(float *x, const float *residual, int32_t n, const float *weight, const float *bias,
                        float epsilon);
 
-    /* x = softmax(x * scale) */
-    void (*softmax)(float *x, int32_t n, float scale);
+    /* x = softmax(x) */
+    void (*softmax)(float *x, int32_t n);
 
     void (*quantise)(uint8_t *q, const float *x, int32_t n, const struct llmc_quantiser *quantiser);
 
@@ -81,14 +111,37 @@ struct llmc_kernels {
     void (*add_f32)(float *out, const float *x, int32_t n);
 };
 
+struct llmc_kernels {
+    const char *name;
+    const struct llmc_vectors *vectors;
+
+    /* Outputs of the panels first..last-1 for M >= 1 rows of integers x [M, stride], stride at least
+     * 4 * k_groups; inputs beyond K meet weights of 0. */
+    void (*linear_i8)(const struct llmc_weights_i8 *weights, int32_t first, int32_t last, const uint8_t *x,
+                      size_t stride, int64_t m, const struct llmc_target *target);
+
+    /* Multiplies numbers that are in registers already, so many rounds; returns the multiplications and additions
+     * done. The time that takes is the peak that linear_i8 is measured by. */
+    int64_t (*spin_i8)(int64_t rounds);
+};
+
+extern const struct llmc_vectors llmc_vectors_portable;
 extern const struct llmc_kernels llmc_kernels_portable;
 #if defined(__x86_64__)
+extern const struct llmc_vectors llmc_vectors_avx2;
+extern const struct llmc_vectors llmc_vectors_avx512;
 extern const struct llmc_kernels llmc_kernels_avx2;
 extern const struct llmc_kernels llmc_kernels_avx_vnni;
 extern const struct llmc_kernels llmc_kernels_avx512_vnni;
+extern const struct llmc_kernels llmc_kernels_amx_int8; /* to be used only where choose gives it: it asks Linux */
 #endif
 
-/* The best kernels for these features. */
+/* All levels that these features allow, the portable one first, the best one last: at most
+ * LLMC_KERNELS_MAX. Returns their number. */
+enum { LLMC_KERNELS_MAX = 5 };
+int llmc_kernels_available(struct llmc_cpu cpu, const struct llmc_kernels *out[LLMC_KERNELS_MAX]);
+
+/* The best of them. */
 const struct llmc_kernels *llmc_kernels_choose(struct llmc_cpu cpu);
 
 #endif

@@ -41,7 +41,7 @@ static void what_needs_it_is_off_too(void **state)
 {
     (void)state;
     struct llmc_cpu cpu = without("avx512");
-    assert_false(cpu.avx512 || cpu.avx512_vnni || cpu.avx512_fp16 || cpu.amx_bf16);
+    assert_false(cpu.avx512 || cpu.avx512_vnni || cpu.avx512_fp16 || cpu.amx_bf16 || cpu.amx_int8);
     cpu = without("x,avx2");
     assert_false(cpu.avx2 || cpu.avx512 || cpu.avx512_vnni || cpu.avx512_fp16 || cpu.avx_vnni);
 }

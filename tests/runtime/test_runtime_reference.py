@@ -16,7 +16,7 @@ from random_model import choose_inputs, make_model, make_texts, quantise_weights
 PRINT_LOGITS = sys.argv[1]
 FP32_TOLERANCE = 1e-4
 INTEGER_TOLERANCE = 1e-3
-LEVELS = {"best": "", "avx_vnni": "avx512_vnni", "avx2": "avx512_vnni,avx_vnni", "portable": "avx2"}
+LEVELS = {"best": "", "avx512_vnni": "amx_int8", "avx_vnni": "avx512", "avx2": "avx512,avx_vnni", "portable": "avx2"}
 
 
 def make_tokenizer(folder):
@@ -35,10 +35,11 @@ def run(path, lines, threads=2, call=1000, disable=""):
 
 def check_independence(path, lines, logits):
     """Threads, grouping and processor level do not change a bit."""
-    for threads, call in ((1, 1000), (2, 1), (3, 7), (2, 1000)):
+    for threads, call in ((1, 1000), (2, 1), (3, 7), (4, 1), (2, 1000)):
         assert np.array_equal(run(path, lines, threads, call), logits), (threads, call)
     for level, disable in LEVELS.items():
-        assert np.array_equal(run(path, lines, disable=disable), logits), level
+        for threads in 1, 2, 3, 4:
+            assert np.array_equal(run(path, lines, threads, 7, disable), logits), (level, threads)
 
 
 def compare(name, got, expected, tolerance):
@@ -118,8 +119,18 @@ class Documented:
         return self.linear("classifier", np.tanh(self.linear("bert.pooler.dense", x[:1])))[0]
 
 
-def test_integers(folder, tokenizer, **shape):
+def prune(fields, weights):
+    """A head of the first layer and half of the neurons of all layers have no effect."""
+    width = fields["hidden"] // fields["heads"]
+    weights["bert.encoder.layer.0.attention.output.dense.weight"][:, width:2 * width] = 0
+    for i in range(fields["layers"]):
+        weights[f"bert.encoder.layer.{i}.output.dense.weight"][:, 1::2] = 0
+
+
+def test_integers(folder, tokenizer, pruned=False, **shape):
     _, fields, weights = make_model(**shape)
+    if pruned:
+        prune(fields, weights)
     tensors, inputs = quantise_weights(weights), choose_inputs(weights)
     path = os.path.join(folder, "model.llmc")
     llmc_file.write(path, fields, tensors, inputs, vocabulary, ["no", "yes"], 48)
@@ -134,7 +145,7 @@ def test_integers(folder, tokenizer, **shape):
     # in double precision: then a whole text moves a little. Most must agree closely.
     differences = np.abs(got - np.array(expected)).max(1)
     close = np.mean(differences < INTEGER_TOLERANCE)
-    print(f"integers {shape}: median difference {np.median(differences):.2e}, largest {differences.max():.2e}, "
+    print(f"integers{' pruned' * pruned} {shape}: median difference {np.median(differences):.2e}, largest {differences.max():.2e}, "
           f"{close:.0%} below {INTEGER_TOLERANCE}")
     assert np.median(differences) < INTEGER_TOLERANCE / 100 and close >= 0.9
     check_independence(path, lines, got)
@@ -148,3 +159,4 @@ with tempfile.TemporaryDirectory() as folder:
               number=np.float16)
     test_integers(folder, tokenizer, hidden=64, layers=2, heads=4, ffn=128, labels=2, activation="gelu")
     test_integers(folder, tokenizer, hidden=30, layers=2, heads=3, ffn=41, labels=2, activation="gelu")
+    test_integers(folder, tokenizer, pruned=True, hidden=30, layers=2, heads=3, ffn=41, labels=2, activation="gelu")
