@@ -99,7 +99,7 @@ void llmc_bench_infer_print(const struct llmc_infer_rounds *rounds, const struct
     else
         printf("integer products none: the model runs in floating point");
     if (figures->product_rate > 0 && figures->peak > 0)
-        printf(",\n                 %.1f %% of this machine's peak of %.0f", 100 * figures->product_rate / figures->peak,
-               1e-9 * figures->peak);
+        printf(",\n                 %.1f %% of this machine's peak of %.0f",
+               100 * figures->product_rate / figures->peak, 1e-9 * figures->peak);
     printf("\n");
 }

@@ -59,7 +59,7 @@ class Settings:
         self.rows = self.source.rows("dev")
 
     def sort_texts(self):
-        """Texts of like lengths share a batch, so that padding costs the peers little. Needs the student's tokenizer."""
+        """Texts of like lengths share a batch: padding costs the peers little. Needs the student's tokenizer."""
         import texts
         rows, order = texts.by_length(self.rows, texts.load_tokenizer(self.models / "student-hf"))
         texts.write_rows(self.file, rows)
@@ -144,8 +144,8 @@ def write(out, arguments, result, report):
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     table = "\n".join(f"    {line}".rstrip() for line in report.splitlines())
-    (out / "speed.md").write_text(f"# Speed of answering\n\n`experiments/bench/infer {arguments}`; `speed.json` has all "
-                                  f"figures.\n\n{table}\n", encoding="utf-8")
+    text = f"# Speed of answering\n\n`experiments/bench/infer {arguments}`; `speed.json` has all figures.\n\n{table}\n"
+    (out / "speed.md").write_text(text, encoding="utf-8")
     (out / "speed.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 

@@ -1,20 +1,20 @@
 """What experiments/bench/infer compares: the workers that take turns, and the targets of their ratios.
 
-What was tried for each peer, in texts/s of the 872 dev texts of SST-2 sorted by length, on two processors with AMX, with
-the versions of requirements-infer.txt (b1, b32: texts a call; parts: a call of 32 cut in two that are answered at the
-same time with one thread each, which is what every peer below gets where it was faster):
+What was tried for each peer, in texts/s of the 872 dev texts of SST-2 sorted by length, on two processors with AMX,
+with the versions of requirements-infer.txt (b1, b32: texts a call; parts: a call of 32 cut in two that are answered at
+the same time with one thread each):
 
   ONNX Runtime, student   `llmc export` b1 1,220, b32 2,600, in parts 2,950 to 3,340: the fastest
-                          dynamic, int8 weights per channel b1 940, b32 1,900, in parts 2,250; per tensor b1 1,030,
-                          b32 1,940; uint8 weights b1 650, b32 850; from an export with sdpa b1 950, b32 1,900; behind
+                          dynamic, int8 weights per channel b1 940, b32 1,900, in parts 2,250; per tensor b1 1,030, b32
+                          1,940; uint8 weights b1 650, b32 850; from an export with sdpa b1 950, b32 1,900; behind
                           onnxruntime.transformers.optimizer b1 1,030 to 1,120, b32 1,680, in parts 1,900; the same
                           without fused attention b1 940, in parts 1,980
                           quantize_static b1 920, in parts 1,900; without rounded outputs 935 and 2,150; without
                           rounded residuals besides 960 and 2,330
                           no spinning of threads b1 750, b32 1,990; denormals as zero, blocks of work: no gain
   OpenVINO, student       `llmc export` b1 1,080, b32 3,190, in parts 3,640: the fastest
-                          NNCF b1 1,030, b32 2,620, in parts 2,690; without SmoothQuant 930, 2,350, 2,580; from an export
-                          with sdpa 870, 2,390; from PyTorch by openvino.convert_model 890, 2,400, 2,420; as f32 930
+                          NNCF b1 1,030, b32 2,620, in parts 2,690; without SmoothQuant 930, 2,350, 2,580; from an
+                          export with sdpa 870, 2,390; from PyTorch by openvino.convert_model 890, 2,400, 2,420; as f32 930
                           throughput hint with four requests in flight b1 690, b32 1,850; processors not pinned
                           b1 920, b32 3,190
   ONNX Runtime, teacher   FP32 b1 330, b32 457, in parts 470; fused b1 330, b32 390

@@ -34,7 +34,7 @@ static llmc_status find_words(struct words *out, const struct llmc_tokenizer *to
         out->starts[out->count++] = piece;
         out->longest = length_of(piece) > out->longest ? length_of(piece) : out->longest;
     }
-    return out->count ? LLMC_OK : llmc_error(LLMC_ERR_DATA, "the vocabulary has no words to make texts of; name a file");
+    return out->count ? LLMC_OK : llmc_error(LLMC_ERR_DATA, "the vocabulary has no words to make texts of");
 }
 
 static llmc_status make_texts(struct llmc_infer_work *work)
@@ -81,7 +81,8 @@ llmc_status llmc_infer_work_init(struct llmc_infer_work *work, const char *file,
     LLMC_TRY(llmc_model_open(&work->model, file));
     LLMC_TRY(texts ? read_texts(work, texts, column) : make_texts(work));
     LLMC_TRY(llmc_alloc(&work->ids, (size_t)work->model->tokens_max, sizeof *work->ids));
-    LLMC_TRY(llmc_alloc(&work->scores, work->count * (size_t)llmc_model_label_count(work->model), sizeof *work->scores));
+    size_t labels = (size_t)llmc_model_label_count(work->model);
+    LLMC_TRY(llmc_alloc(&work->scores, work->count * labels, sizeof *work->scores));
     for (size_t i = 0; i < work->count; i++) {
         int32_t tokens;
         LLMC_TRY(llmc_tokenize(work->model, work->texts[i], NULL, work->ids, NULL, &tokens));

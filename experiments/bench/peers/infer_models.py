@@ -83,15 +83,16 @@ def quantize(source, target):
 def quantize_fused(folder, source, target):
     with open(folder / "config.json", encoding="utf-8") as file:
         config = json.load(file)
-    fused = optimizer.optimize_model(str(source), "bert", config["num_attention_heads"], config["hidden_size"], opt_level=0)
+    fused = optimizer.optimize_model(str(source), "bert", config["num_attention_heads"], config["hidden_size"],
+                                     opt_level=0)
     fused.save_model_to_file(str(target))
     quantize(target, target)
 
 
 def quantize_with_ranges(source, target, encoder, sentences):
     layers = ["MatMul", "Gemm"]
-    quantize_static(source, target, Texts(encoder, sentences), quant_format=QuantFormat.QDQ, op_types_to_quantize=layers,
-                    nodes_to_exclude=products_of_activations(source), per_channel=True,
+    quantize_static(source, target, Texts(encoder, sentences), quant_format=QuantFormat.QDQ,
+                    op_types_to_quantize=layers, nodes_to_exclude=products_of_activations(source), per_channel=True,
                     activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
                     extra_options=dict(OpTypesToExcludeOutputQuantization=layers))
 
