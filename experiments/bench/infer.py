@@ -20,6 +20,7 @@ import rounds
 from progress import Progress, timed
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+BUILD = REPOSITORY / "build"
 QUICK_SECONDS = 540  # where --quick begins to save rounds, so that it ends within 10 minutes
 CALIBRATION_TEXTS, SEED = 256, 1
 
@@ -34,7 +35,6 @@ def parse():
     parser.add_argument("--out", metavar="FOLDER", help="also write speed.md and speed.json there")
     parser.add_argument("--rounds", type=int, help="timed passes of each worker (default: 15; quick: 7)")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="(default: all processors)")
-    parser.add_argument("--build", default=REPOSITORY / "build", type=Path, help="another build folder than build/")
     args = parser.parse_args()
     args.rounds = args.rounds or (7 if args.quick else 15)
     if args.rounds < 1 or args.threads < 2:
@@ -50,7 +50,7 @@ class Settings:
         import texts
         self.source = finished_run.Run(args.run, REPOSITORY)
         self.run, self.models = self.source.folder, folder
-        self.program = args.build / "cli" / "llmc"
+        self.program = BUILD / "cli" / "llmc"
         self.threads, self.rounds = args.threads, args.rounds
         self.deadline = time.monotonic() + QUICK_SECONDS if args.quick else None
         self.calibration, self.file = folder / "calibration.tsv", folder / "dev.tsv"
@@ -132,7 +132,7 @@ def measure(args, folder):
     result = infer_summary.flat(passes, settings.labels, settings.expected)
     result["int8_peak_share_b32"] = alone["int8_peak_share_b32"]
     result["first_answer_ms"] = alone["first_answer_ms"]
-    result["library_bytes"] = stripped_nbytes(args.build / "runtime" / "libllmc_runtime.so", folder)
+    result["library_bytes"] = stripped_nbytes(BUILD / "runtime" / "libllmc_runtime.so", folder)
     result["llmc_bench"] = alone
     result["about"] = about(args, settings, workers, others)
     result["targets"] = {key: dict(target=target, at_most=at_most, met=met)
