@@ -27,6 +27,7 @@ need_bench() {
 
 # of experiments/bench/infer
 need_bench_infer() {
+    need_packages g++ python3-dev # of torch.compile
     need_bench_packages
     pip_requirements bench-infer experiments/bench/requirements-infer.txt
     build llmc llmc_runtime_shared

@@ -46,20 +46,26 @@ def openvino_answers(args, encoder):
     return in_streams(args.streams, answer), {"openvino": openvino.get_version().split("-")[0]}
 
 
-def pytorch_answers(args, encoder):
+def pytorch_answers(args, encoder, compiled=False):
     import torch
     import transformers
     import bert
     torch.set_num_threads(args.threads)
-    model = bert.load(args.model, None, "eager").eval()
+    model = bert.load(args.model, None, "sdpa" if compiled else "eager").eval()
+    if compiled:
+        model = torch.compile(model, dynamic=True)
 
     def answer(sentences):
         arrays = encoder.arrays(sentences)
-        if arrays["attention_mask"].all():
+        if not compiled and arrays["attention_mask"].all():
             del arrays["attention_mask"]
         with torch.inference_mode():
             return model(**{name: torch.from_numpy(array) for name, array in arrays.items()}).logits.argmax(1).numpy()
     return answer, {"torch": torch.__version__, "transformers": transformers.__version__}
+
+
+def compiled_answers(args, encoder):
+    return pytorch_answers(args, encoder, compiled=True)
 
 
 def tokenizer_answers(args, encoder):
@@ -86,13 +92,13 @@ def in_streams(streams, answer):
 
 
 ENGINES = {"onnxruntime": onnxruntime_answers, "openvino": openvino_answers, "pytorch": pytorch_answers,
-           "tokenizer": tokenizer_answers}
+           "pytorch-compiled": compiled_answers, "tokenizer": tokenizer_answers}
 
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engine", required=True, choices=list(ENGINES))
-    parser.add_argument("--model", required=True, help="file, or Hugging Face folder for pytorch")
+    parser.add_argument("--model", required=True, help="file, or Hugging Face folder for PyTorch")
     parser.add_argument("--tokenizer", required=True, help="folder with tokenizer.json")
     parser.add_argument("--texts", required=True, help="TSV, see texts.py")
     parser.add_argument("--batch", type=int, required=True, help="texts a call")
