@@ -104,7 +104,9 @@ def measure_alone(settings, count):
                            str(count), "--json"], capture_output=True, text=True)
     if done.returncode:
         raise ValueError(done.stderr.strip())
-    return json.loads(done.stdout.splitlines()[-1])
+    figures = json.loads(done.stdout.splitlines()[-1])
+    del figures["file"]  # its path is this machine's
+    return figures
 
 
 def about(args, settings, workers, others):
