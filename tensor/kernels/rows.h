@@ -135,10 +135,8 @@ static void activation(enum llmc_activation kind, float *x, size_t n)
     switch (kind) {
     case LLMC_GELU:
 #pragma omp simd
-        for (size_t i = 0; i < n; i++) {
-            float density;
-            x[i] *= normal_cdf(x[i], &density);
-        }
+        for (size_t i = 0; i < n; i++)
+            x[i] *= normal_cdf(x[i]);
         break;
     case LLMC_GELU_TANH:
 #pragma omp simd
@@ -158,11 +156,8 @@ static void activation_backward(enum llmc_activation kind, const float *x, const
     switch (kind) {
     case LLMC_GELU:
 #pragma omp simd
-        for (size_t i = 0; i < n; i++) {
-            float density;
-            float cdf = normal_cdf(x[i], &density);
-            dx[i] = dy[i] * (cdf + x[i] * density);
-        }
+        for (size_t i = 0; i < n; i++)
+            dx[i] = dy[i] * gelu_slope(x[i]);
         break;
     case LLMC_GELU_TANH:
 #pragma omp simd
