@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 int llmc_command_bench(int argc, char **argv);
+int llmc_command_bench_infer(int argc, char **argv); /* a part of bench */
 int llmc_command_eval(int argc, char **argv);
 int llmc_command_export(int argc, char **argv);
 int llmc_command_inspect(int argc, char **argv);

@@ -11,7 +11,7 @@ static const struct {
     const char *name, *summary;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"bench", "times training, by its parts, against this machine's peaks", llmc_command_bench},
+    {"bench", "speed and memory of a compressed checkpoint; the parts of training", llmc_command_bench},
     {"eval", "accuracy, speed and memory of a compressed checkpoint on labelled texts", llmc_command_eval},
     {"export", "a compressed checkpoint as ONNX, or as a Hugging Face folder", llmc_command_export},
     {"inspect", "what is in a compressed checkpoint, and what each part costs", llmc_command_inspect},

@@ -15,7 +15,7 @@ need_packages() {
     missing=
     for package in "$@"; do
         case $package in
-            cmake|gcc|pkg-config) command -v "$package" >/dev/null 2>&1 && continue ;;
+            cmake|gcc|g++|pkg-config) command -v "$package" >/dev/null 2>&1 && continue ;;
             ninja-build) command -v ninja >/dev/null 2>&1 && continue ;;
             protobuf-c-compiler) command -v protoc-c >/dev/null 2>&1 && continue ;;
             hdf5-tools) command -v h5dump >/dev/null 2>&1 && continue ;;

@@ -93,6 +93,10 @@ def command(member, settings):
     return peer_command(member.work, member.side, *common, *limit)
 
 
+def start_seconds(member):
+    return 1.5 if member.side == "ours" else 8.0
+
+
 def texts_of_pass(member, settings):
     batches = settings.texts // settings.batch
     return settings.batch * (min(batches, settings.usual_batches) if member.side == "usual" else batches)

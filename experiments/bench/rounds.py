@@ -1,14 +1,16 @@
 """Workers that take turns: one pass each, again and again, never two at once.
 
 What else the machine does then hits all sides alike, and medians of a few rounds shed the rest.
+
+A member of a group has a `key` and `rounds`, so many at most (0: as many as asked for). Of the comparison's settings,
+command(member) starts its worker, start_seconds(member) and pass_seconds(member) guess its times, `rounds` and
+`deadline` (None: none) are what was asked for.
 """
 import time
 
-from comparisons import command, texts_of_pass
 from progress import timed
 from worker import Worker
 
-START_SECONDS = {"ours": 1.5, "strongest": 8.0, "usual": 8.0}
 ROUNDS_MIN = 2
 
 
@@ -19,9 +21,9 @@ def _task(group, member, what):
 def plan(progress, groups, settings):
     for group, members in groups.items():
         for member in members:
-            seconds = texts_of_pass(member, settings) / member.guess
-            progress.expect(_task(group, member, "start"), 1, START_SECONDS[member.side])
-            progress.expect(_task(group, member, "pass"), 1 + (member.rounds or settings.rounds), seconds)
+            progress.expect(_task(group, member, "start"), 1, settings.start_seconds(member))
+            progress.expect(_task(group, member, "pass"), 1 + min(member.rounds or settings.rounds, settings.rounds),
+                            settings.pass_seconds(member))
 
 
 def _affordable_rounds(progress, settings):
@@ -45,7 +47,7 @@ def run_group(group, members, settings, progress):
     try:
         for member in members:
             progress.show(f"{group}: {member.key} loads")
-            workers[member.key] = Worker(member.key, command(member, settings))
+            workers[member.key] = Worker(member.key, settings.command(member))
             _, seconds = timed(workers[member.key].wait_until_ready)
             progress.done(_task(group, member, "start"), seconds)
             about[member.key] = workers[member.key].about

@@ -13,10 +13,10 @@ from tokenizers import Tokenizer
 TOKENS_MAX = 512
 
 
-def load_tokenizer(model):
+def load_tokenizer(model, tokens_max=TOKENS_MAX):
     tokenizer = Tokenizer.from_file(str(Path(model) / "tokenizer.json"))
     tokenizer.no_padding()  # tokenizer.json may ask for either
-    tokenizer.enable_truncation(TOKENS_MAX)
+    tokenizer.enable_truncation(tokens_max)
     return tokenizer
 
 
@@ -32,11 +32,11 @@ def find_texts(repository):
     return "movie", Path(repository) / "data" / "movie" / "train.tsv"
 
 
-def read_rows(path):
-    """[(sentence, label)] with the labels as they are written."""
+def read_rows(path, sentence="sentence", label="label"):
+    """[(sentence, label)] of these columns, with the labels as they are written."""
     with open(path, encoding="utf-8", newline="\n") as file:
         header = file.readline().rstrip("\n").split("\t")
-        sentence, label = header.index("sentence"), header.index("label")
+        sentence, label = header.index(sentence), header.index(label)
         fields = (line.rstrip("\n").split("\t") for line in file)
         return [(row[sentence], row[label]) for row in fields]
 
@@ -65,6 +65,13 @@ def grouped_by_length(rows, tokenizer, count, batch, seed):
     batches = [order[first:first + batch] for first in range(0, count, batch)]
     chance.shuffle(batches)
     return [sample[row] for rows_of_batch in batches for row in rows_of_batch]
+
+
+def by_length(rows, tokenizer):
+    """All rows, short texts first, and where each stood."""
+    lengths = [len(ids) for ids in token_ids(tokenizer, [sentence for sentence, _ in rows])]
+    order = sorted(range(len(rows)), key=lengths.__getitem__)
+    return [rows[row] for row in order], order
 
 
 def repeated_words(tokenizer, count, tokens):

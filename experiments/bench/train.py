@@ -65,6 +65,15 @@ class Settings:
         # a fifth of the texts: the usual training is that much slower, and its batches are alike
         self.usual_batches = max(self.texts // BATCH // 5, 1)
 
+    def command(self, member):
+        return comparisons.command(member, self)
+
+    def start_seconds(self, member):
+        return comparisons.start_seconds(member)
+
+    def pass_seconds(self, member):
+        return comparisons.texts_of_pass(member, self) / member.guess
+
 
 def about(args, settings, workers, others):
     peer = next((a for a in workers.values() if "torch" in a), {})

@@ -47,7 +47,7 @@ def run(*arguments, stdin="", status=0, **options):
 
 
 def test_usage():
-    for command in ((), ("eval",), ("export",), ("inspect",), ("predict",), ("report",)):
+    for command in ((), ("bench",), ("eval",), ("export",), ("inspect",), ("predict",), ("report",)):
         assert run(*command, "--help").startswith("usage: llmc ")
     assert run("--version").startswith("llmc ")
     assert "unknown command" in run("nonsense", status=2) and "usage" in run(status=2)
@@ -169,6 +169,49 @@ def test_eval(folder, model):
     assert "sentence" in run("eval", model, data, "--text", "nothing", status=6)
 
 
+def test_bench(folder, model):
+    data = os.path.join(folder, "texts.tsv")
+    with open(data, "w") as file:
+        file.write("review\n" + "".join(f"good {word}\n" for word in WORDS))
+    few = ("--rounds", "2", "--threads", "1,2", "--batches", "1,3")
+    result = json.loads(run("bench", model, "--texts", data, "--text", "review", "--json", *few).splitlines()[-1])
+    assert result["texts"] == len(WORDS) and result["tokens_per_text"] == 4 and result["rounds"] == 2
+    assert [(c["threads"], c["batch"]) for c in result["throughput"]] == [(1, 1), (1, 3), (2, 1), (2, 3)]
+    assert all(c["texts_per_s"] > 0 for c in result["throughput"])
+    assert [c["threads"] for c in result["latency_b1"]] == [1, 2]
+    assert all(0 < c["p50_ms"] <= c["p95_ms"] <= c["p99_ms"] for c in result["latency_b1"])
+    for key in ("resident_bytes", "first_answer_ms", "first_answer_peak_bytes", "tokenizer_texts_per_s",
+                "tokenizer_share_b1"):
+        assert result[key] > 0, key
+    # A model without integers has no integer products.
+    assert result["unpacked_integer_bytes"] == 0 and result["kernels"]
+    assert result["time_shares_b32"]["integer layers"] == 0 < result["time_shares_b32"]["FP32 layers"]
+    for key in ("int8_peak_share_b32", "int8_peak_share_b32_whole"):
+        assert result[key] is None, key
+    text = run("bench", model, *few)
+    assert "512 texts" in text and "first answer" in text and "none: the model" in text
+    # A worker: a line a pass.
+    worker = ("bench", model, "--texts", data, "--text", "review", "--worker", "--threads", "1", "--batches", "4")
+    ready, *passes = map(json.loads, run(*worker, stdin="run\nrun\n").splitlines())
+    said = [line.split("\t")[0] for line in run("predict", model, *(f"good {word}" for word in WORDS)).splitlines()]
+    assert ready["ready"] and len(passes) == 2
+    assert all(["neg", "pos"][a] == s for p in passes for a, s in zip(p["answers"], said))
+    assert passes[0]["examples"] == len(said) and passes[0]["seconds"] > 0 and passes[0]["tokenizer_seconds"] > 0
+
+
+def test_bench_usage(model):
+    assert "FILE" in run("bench", status=2) and "FILE" in run("bench", model, model, status=2)
+    assert 'usage: llmc bench train' in run("bench", "train", "--help")
+    for wrong in ("0", "1,", "1,two", "9" * 12, ",".join("1" * 17)):
+        assert "--batches" in run("bench", model, "--batches", wrong, status=2)
+        assert "--threads" in run("bench", model, "--threads", wrong, status=2)
+    assert "1 to 1000" in run("bench", model, "--rounds", "0", status=2)
+    assert "--worker needs" in run("bench", model, "--worker", status=2)
+    assert "unknown option" in run("bench", model, "--nonsense", status=2)
+    assert run("bench", "/nonexistent", "--worker", "--threads", "1", "--batches", "1", status=3)
+    assert "sentence" in run("bench", model, "--texts", __file__, "--rounds", "1", status=6)
+
+
 def test_inspect(model):
     result = json.loads(run("inspect", model, "--json"))
     assert result["architecture"]["hidden"] == 16 and result["file_bytes"] == os.path.getsize(model)
@@ -186,3 +229,5 @@ with tempfile.TemporaryDirectory() as folder:
     test_predict_streams(model)
     test_eval(folder, model)
     test_inspect(model)
+    test_bench(folder, model)
+    test_bench_usage(model)

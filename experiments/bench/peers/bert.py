@@ -15,9 +15,10 @@ STUDENT_LAYERS = 3
 
 
 def load(folder, labels, attention):
-    """A folder without a classifier gets a fresh one, from torch's seed."""
+    """A folder without a classifier gets a fresh one, from torch's seed. labels None: as many as the folder says."""
+    count = {} if labels is None else {"num_labels": labels}
     return transformers.BertForSequenceClassification.from_pretrained(
-        folder, num_labels=labels, attn_implementation=attention, dtype=torch.float32)
+        folder, attn_implementation=attention, dtype=torch.float32, **count)
 
 
 def make_student(model):
