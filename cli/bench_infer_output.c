@@ -42,7 +42,6 @@ json_t *llmc_bench_infer_json(const struct llmc_infer_rounds *rounds, const stru
     const struct llmc_infer_plan *plan = &rounds->plan;
     json_t *throughput = json_array(), *latency = json_array();
     json_t *parts = json_object();
-    double peak_share = share(figures->integer_rate, figures->peak);
     for (int part = 0; part < LLMC_PARTS; part++)
         json_object_set_new(parts, part_names[part], json_real(figures->part_shares[part]));
     for (int t = 0; t < plan->threads.count; t++) {
@@ -62,9 +61,9 @@ json_t *llmc_bench_infer_json(const struct llmc_infer_rounds *rounds, const stru
                      (json_int_t)about->unpacked_integers_nbytes, "first_answer_ms", 1e3 * about->first_answer_seconds,
                      "first_answer_peak_bytes", (json_int_t)about->first_answer_nbytes, "tokenizer_texts_per_s",
                      figures->tokenizer_texts_per_second, "tokenizer_share_b1", known(tokenizer_share(rounds, figures)),
-                     "int8_peak_ops_per_s", known(figures->peak), "time_shares_b32", parts,
-                     "int8_peak_share_b32", known(peak_share), "int8_peak_share_b32_whole",
-                     known(peak_share * figures->part_shares[LLMC_PART_INTEGERS]));
+                     "int8_peak_ops_per_s", known(figures->peak.product), "time_shares_b32", parts,
+                     "int8_peak_share_b32", known(share(figures->integer_rate, figures->peak.product)),
+                     "int8_instruction_share_b32", known(share(figures->integer_rate, figures->peak.instruction)));
 }
 
 static void print_speeds(const struct llmc_infer_plan *plan, const struct llmc_infer_figures *figures)
@@ -110,8 +109,10 @@ void llmc_bench_infer_print(const struct llmc_infer_rounds *rounds, const struct
         printf("%.0f billion operations a second", 1e-9 * figures->integer_rate);
     else
         printf("none: the model runs in floating point");
-    if (figures->integer_rate > 0 && figures->peak > 0)
-        printf(", %.1f %% of this machine's peak of %.0f", 100 * figures->integer_rate / figures->peak,
-               1e-9 * figures->peak);
+    if (figures->integer_rate > 0)
+        printf(":\n                 %.1f %% of the fastest product of these kernels (%.0f), %.1f %% of their\n"
+               "                 instruction between registers (%.0f)",
+               100 * share(figures->integer_rate, figures->peak.product), 1e-9 * figures->peak.product,
+               100 * share(figures->integer_rate, figures->peak.instruction), 1e-9 * figures->peak.instruction);
     printf("\n");
 }

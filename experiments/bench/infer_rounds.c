@@ -1,7 +1,6 @@
 #include "experiments/bench/infer_rounds.h"
 
 #include "base/memory.h"
-#include "experiments/bench/int8_peak.h"
 #include "include/llmc_runtime.h"
 
 #include <stdio.h>
@@ -88,9 +87,8 @@ static llmc_status profile(struct llmc_infer_rounds *rounds, int round, double *
     struct llmc_profile sums;
     int threads = threads_max(&rounds->plan);
     LLMC_TRY(use_threads(rounds, threads));
-    double peak = llmc_int8_peak(llmc_model_kernels(rounds->work->model), threads);
+    LLMC_TRY(llmc_int8_peak(llmc_kernels_choose(llmc_cpu_features()), threads, &rounds->peak));
     LLMC_TRY(llmc_infer_profile(rounds->work, rounds->predictor, LLMC_INFER_PROFILED_BATCH, seconds, &sums));
-    rounds->peak = peak > rounds->peak ? peak : rounds->peak;
     for (int part = 0; part < LLMC_PARTS; part++)
         rounds->part_shares[part * rounds->plan.rounds + round] = sums.seconds[part] / (threads * *seconds);
     if (sums.integer_operations > 0)

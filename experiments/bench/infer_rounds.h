@@ -6,6 +6,7 @@
 #define LLMC_EXPERIMENTS_BENCH_INFER_ROUNDS_H
 
 #include "experiments/bench/infer_work.h"
+#include "experiments/bench/int8_peak.h"
 
 enum { LLMC_INFER_LIST_MAX = 16, LLMC_INFER_PROFILED_BATCH = 32 };
 
@@ -27,7 +28,7 @@ struct llmc_infer_rounds {
     double *latencies;                   /* [thread counts, rounds, texts] of batch 1 */
     double *part_shares;                 /* [LLMC_PARTS, rounds] */
     double *integer_rates;               /* [rounds] */
-    double peak;
+    struct llmc_int8_peak peak;
     int64_t resident_nbytes;
 };
 
@@ -41,7 +42,7 @@ struct llmc_infer_figures {
     struct llmc_infer_latency latency[LLMC_INFER_LIST_MAX];            /* [threads] */
     double tokenizer_texts_per_second;                                 /* one thread */
     /* The rest with the most threads of the plan and 32 texts a call; operations: a multiply-add is two. */
-    double peak;          /* operations a second, int8_peak.h; 0: not known */
+    struct llmc_int8_peak peak;
     double integer_rate;  /* operations a second while integer layers run; 0: the model has none */
     double part_shares[LLMC_PARTS]; /* of the time of all threads; what is missing to 1 is calls and threads that wait */
     int64_t resident_nbytes;        /* of this process */

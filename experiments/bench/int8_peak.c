@@ -1,96 +1,111 @@
 #include "experiments/bench/int8_peak.h"
 
 #include "base/clock.h"
+#include "base/memory.h"
 
-#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
-#if defined(__x86_64__)
-enum { ROUNDS = 8, TURNS = 1 << 14 };
+#define MEASURED_SECONDS 0.005 /* of one measurement at least */
 
-/* One turn of a loop: as many products as hide the latency of each, into registers of their own. In assembly, so that
- * neither compiler flags nor optimisation decide what is measured. */
-struct peak {
-    const char *kernels;  /* how the name of the kernels begins */
-    double multiply_adds; /* of a turn */
-    void (*run)(int64_t turns);
+enum { ROUNDS = 4, ROWS = 256, WIDEST = 1536 };
+
+static const struct shape {
+    int32_t inputs, outputs;
+} shapes[] = {{384, 384}, {768, 768}, {1536, 384}};
+
+/* A product for each thread: rows and results of its own, one weight. */
+struct product {
+    uint8_t *x, *y; /* [threads, ROWS, WIDEST] */
+    int8_t *panels;
+    int32_t *start;
+    float *scale, *bias;
 };
 
-#define LOOP(PRODUCTS, END)                                                                                   \
-    __asm__ volatile("1:\n" PRODUCTS "sub $1, %0\n jnz 1b\n" END                                              \
-                     : "+r"(turns)                                                                            \
-                     :                                                                                        \
-                     : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",  \
-                       "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15")
-
-#define FOUR(OP, R, A, B, C, D)                                                                               \
-    OP " %%" R "14, %%" R "15, %%" R A "\n" OP " %%" R "14, %%" R "15, %%" R B "\n"                           \
-    OP " %%" R "14, %%" R "15, %%" R C "\n" OP " %%" R "14, %%" R "15, %%" R D "\n"
-#define TWELVE(OP, R) FOUR(OP, R, "0", "1", "2", "3") FOUR(OP, R, "4", "5", "6", "7") FOUR(OP, R, "8", "9", "10", "11")
-
-static void run_avx512_vnni(int64_t turns)
+static llmc_status product_init(struct product *product, int threads)
 {
-    LOOP(TWELVE("vpdpbusd", "zmm"), "vzeroupper");
+    llmc_status status = LLMC_OK;
+    size_t rows = (size_t)threads * ROWS;
+    memset(product, 0, sizeof *product);
+    LLMC_TRY(llmc_alloc(&product->x, rows, WIDEST));
+    LLMC_TRY(llmc_alloc(&product->y, rows, WIDEST));
+    LLMC_TRY(llmc_alloc(&product->panels, WIDEST, WIDEST));
+    LLMC_TRY(llmc_alloc(&product->start, WIDEST, sizeof *product->start));
+    LLMC_TRY(llmc_alloc(&product->scale, WIDEST, sizeof *product->scale));
+    LLMC_TRY(llmc_alloc(&product->bias, WIDEST, sizeof *product->bias));
+    for (size_t i = 0; i < rows * WIDEST; i++)
+        product->x[i] = (uint8_t)(i * 37 % 251);
+    for (size_t i = 0; i < (size_t)WIDEST * WIDEST; i++)
+        product->panels[i] = (int8_t)(i * 29 % 255 - 127);
+    for (size_t i = 0; i < WIDEST; i++)
+        product->scale[i] = 1e-4f;
+exit:
+    return status;
 }
 
-static void run_avx_vnni(int64_t turns)
+static void product_release(struct product *product)
 {
-    LOOP(TWELVE("%{vex%} vpdpbusd", "ymm"), "vzeroupper");
+    free(product->x), free(product->y), free(product->panels);
+    free(product->start), free(product->scale), free(product->bias);
 }
 
-/* Products of 16 bits, two summed in each lane, and an addition to the sums. */
-#define MULTIPLY(N) "vpmaddwd %%ymm14, %%ymm15, %%ymm13\n vpaddd %%ymm13, %%ymm" N ", %%ymm" N "\n"
-
-static void run_avx2(int64_t turns)
+static void multiply(const struct llmc_kernels *kernels, const struct product *product, const struct shape *shape,
+                     int thread)
 {
-    LOOP(MULTIPLY("0") MULTIPLY("1") MULTIPLY("2") MULTIPLY("3") MULTIPLY("4") MULTIPLY("5"), "vzeroupper");
+    size_t first = (size_t)thread * ROWS * WIDEST;
+    struct llmc_weights_i8 weights = {shape->inputs / 4, shape->outputs, product->panels, product->start,
+                                      product->scale, product->bias};
+    struct llmc_target target = {.u8 = product->y + first, .stride = WIDEST, .quantiser = {10.0f, 128}};
+    kernels->linear_i8(&weights, 0, shape->outputs / LLMC_PANEL, product->x + first, WIDEST, ROWS, &target);
 }
 
-/* 2 x 2 tiles of sums. The process may use tiles, or kernels of this level would not run. */
-static void run_amx(int64_t turns)
+static void raise(double *best, double rate)
 {
-    struct {
-        uint8_t palette, start_row, reserved[14];
-        uint16_t row_nbytes[16];
-        uint8_t rows[16];
-    } config = {.palette = 1};
-    for (int i = 0; i < 8; i++)
-        config.row_nbytes[i] = 64, config.rows[i] = 16;
-    __asm__ volatile("ldtilecfg %0" : : "m"(config));
-    LOOP("tdpbusd %%tmm6, %%tmm4, %%tmm0\n tdpbusd %%tmm7, %%tmm4, %%tmm1\n"
-         "tdpbusd %%tmm6, %%tmm5, %%tmm2\n tdpbusd %%tmm7, %%tmm5, %%tmm3\n",
-         "tilerelease");
+    *best = rate > *best ? rate : *best;
 }
 
-static const struct peak peaks[] = {
-    {"amx", 4 * 16 * 16 * 64, run_amx},
-    {"avx512_vnni", 12 * 64, run_avx512_vnni},
-    {"avx_vnni", 12 * 32, run_avx_vnni},
-    {"avx2", 6 * 16, run_avx2},
-};
-
-double llmc_int8_peak(const char *kernels, int threads)
+/* As many turns as take long enough to be measured. */
+static double product_rate(const struct llmc_kernels *kernels, const struct product *product, const struct shape *shape,
+                           int threads)
 {
-    const struct peak *peak = peaks;
-    const struct peak *const end = peaks + sizeof peaks / sizeof peaks[0];
-    double best = 0;
-    while (peak < end && strncmp(kernels, peak->kernels, strlen(peak->kernels)) != 0)
-        peak++;
-    if (peak == end)
-        return 0;
-    for (int i = 0; i < ROUNDS; i++) {
+    double seconds = 0;
+    int64_t turns = 1;
+    for (; seconds < MEASURED_SECONDS; turns *= 2) {
         double start = llmc_clock();
-#pragma omp parallel num_threads(threads)
-        peak->run(TURNS);
-        double rate = 2.0 * peak->multiply_adds * TURNS * threads / (llmc_clock() - start);
-        best = rate > best ? rate : best;
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
+        for (int thread = 0; thread < threads; thread++)
+            for (int64_t turn = 0; turn < turns; turn++)
+                multiply(kernels, product, shape, thread);
+        seconds = llmc_clock() - start;
     }
-    return best;
+    return 2.0 * ROWS * shape->inputs * shape->outputs * threads * (double)(turns / 2) / seconds;
 }
-#else
-double llmc_int8_peak(const char *kernels, int threads)
+
+static double instruction_rate(const struct llmc_kernels *kernels, int threads)
 {
-    (void)kernels, (void)threads;
-    return 0;
+    double seconds = 0, operations = 0;
+    for (int64_t turns = 1; seconds < MEASURED_SECONDS; turns *= 2) {
+        double start = llmc_clock();
+        operations = 0;
+#pragma omp parallel for num_threads(threads) schedule(static, 1) reduction(+ : operations)
+        for (int thread = 0; thread < threads; thread++)
+            operations += (double)kernels->spin_i8(turns);
+        seconds = llmc_clock() - start;
+    }
+    return operations / seconds;
 }
-#endif
+
+llmc_status llmc_int8_peak(const struct llmc_kernels *kernels, int threads, struct llmc_int8_peak *peak)
+{
+    llmc_status status = LLMC_OK;
+    struct product product;
+    LLMC_TRY(product_init(&product, threads));
+    for (int round = 0; round < ROUNDS; round++) {
+        for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+            raise(&peak->product, product_rate(kernels, &product, &shapes[i], threads));
+        raise(&peak->instruction, instruction_rate(kernels, threads));
+    }
+exit:
+    product_release(&product);
+    return status;
+}

@@ -186,7 +186,7 @@ def test_bench(folder, model):
     # A model without integers has no integer products.
     assert result["unpacked_integer_bytes"] == 0 and result["kernels"]
     assert result["time_shares_b32"]["integer layers"] == 0 < result["time_shares_b32"]["FP32 layers"]
-    for key in ("int8_peak_share_b32", "int8_peak_share_b32_whole"):
+    for key in ("int8_peak_share_b32", "int8_instruction_share_b32"):
         assert result[key] is None, key
     text = run("bench", model, *few)
     assert "512 texts" in text and "first answer" in text and "none: the model" in text
