@@ -21,8 +21,7 @@ static llmc_status allocate(void *out, size_t count, size_t size, bool zeroed, s
         return llmc_error(LLMC_ERR_MEMORY, "cannot allocate %zu objects of %zu bytes", count, size);
     *nbytes = (*nbytes + LLMC_ALIGNMENT) / LLMC_ALIGNMENT * LLMC_ALIGNMENT;
     bool huge = zeroed && *nbytes >= HUGE_PAGE_NBYTES; /* what is not touched at once may never be */
-    memory = aligned_alloc(huge ? HUGE_PAGE_NBYTES : LLMC_ALIGNMENT, *nbytes);
-    if (!memory)
+    if (posix_memalign(&memory, huge ? HUGE_PAGE_NBYTES : LLMC_ALIGNMENT, *nbytes) != 0)
         return llmc_error(LLMC_ERR_MEMORY, "cannot allocate %zu bytes", *nbytes);
 #ifdef MADV_HUGEPAGE
     if (huge)
