@@ -3,6 +3,7 @@
 #include "cli/command.h"
 #include "cli/progress_line.h"
 
+#include "base/median.h"
 #include "experiments/bench/first_answer.h"
 #include "formats/compressed.h"
 #include "include/llmc_runtime.h"
@@ -145,7 +146,7 @@ static llmc_status time_first_answer(const struct request *request, struct llmc_
     char *argv[] = {"/proc/self/exe", "predict", request->file, "--", "a gripping film that nobody should miss", NULL};
     for (int i = 0; i <= FIRST_ANSWERS; i++)
         LLMC_TRY(llmc_first_answer(argv, &seconds[i], &about->first_answer_nbytes));
-    about->first_answer_seconds = llmc_infer_median(seconds + 1, FIRST_ANSWERS);
+    about->first_answer_seconds = llmc_median(seconds + 1, FIRST_ANSWERS);
 exit:
     return status;
 }

@@ -1,6 +1,7 @@
 #include "experiments/measure.h"
 
 #include "base/clock.h"
+#include "base/median.h"
 #include "base/memory.h"
 
 #include <stdio.h>
@@ -38,20 +39,6 @@ static void reset_peak(void)
     fclose(file);
 }
 
-static int by_value(const void *left, const void *right)
-{
-    double a = *(const double *)left, b = *(const double *)right;
-    return (a > b) - (a < b);
-}
-
-static double median(double *values, size_t count)
-{
-    if (count == 0)
-        return 0;
-    qsort(values, count, sizeof *values, by_value);
-    return (values[(count - 1) / 2] + values[count / 2]) / 2;
-}
-
 llmc_status llmc_measure(struct llmc_measurement *out, llmc_answer_fn answer, void *context, size_t count,
                          int32_t labels, llmc_progress_fn progress, void *progress_context)
 {
@@ -83,7 +70,7 @@ llmc_status llmc_measure(struct llmc_measurement *out, llmc_answer_fn answer, vo
         if (progress)
             progress(progress_context, "one text a call", (int64_t)i + 1, (int64_t)singles, NULL);
     }
-    out->latency_ms = median(spent, singles);
+    out->latency_ms = llmc_median(spent, singles);
     out->memory_bytes = peak_memory();
     for (size_t i = 0; i < count; i++) {
         const float *scores = out->scores + i * (size_t)labels;

@@ -111,6 +111,15 @@ exit:
     return status;
 }
 
+llmc_status llmc_h5_finish_array(const struct llmc_h5 *file, const char *name, hid_t *array)
+{
+    herr_t closed = H5Dclose(*array);
+    *array = H5I_INVALID_HID;
+    if (closed < 0)
+        return llmc_h5_error(file, LLMC_ERR_IO, name, "cannot write this array");
+    return llmc_h5_check_disk(file, name);
+}
+
 llmc_status llmc_h5_write(struct llmc_h5 *file, const char *name, enum llmc_number number, int rank,
                           const int64_t *shape, const void *data, int deflate)
 {
@@ -125,12 +134,7 @@ llmc_status llmc_h5_write(struct llmc_h5 *file, const char *name, enum llmc_numb
         status = llmc_h5_error(file, LLMC_ERR_IO, name, "cannot write this array");
         goto exit;
     }
-    herr_t closed = H5Dclose(array); /* writes the chunks that are still in memory */
-    array = H5I_INVALID_HID;
-    if (closed < 0)
-        status = llmc_h5_error(file, LLMC_ERR_IO, name, "cannot write this array");
-    else
-        status = llmc_h5_check_disk(file, name);
+    status = llmc_h5_finish_array(file, name, &array);
 exit:
     llmc_h5_drop(array);
     llmc_h5_drop(type);

@@ -98,12 +98,7 @@ llmc_status llmc_h5_write_chunks(struct llmc_h5 *file, const char *name, enum ll
     chunk_rows = chunk_rows < shape[0] ? chunk_rows : shape[0];
     LLMC_TRY(llmc_h5_create_array(file, name, number, rank, shape, chunk_rows, LEVEL, &array));
     LLMC_TRY(write_chunks(file, name, array, data, shape[0], row_nbytes, size, chunk_rows, worth));
-    herr_t closed = H5Dclose(array);
-    array = H5I_INVALID_HID;
-    if (closed < 0)
-        status = llmc_h5_error(file, LLMC_ERR_IO, name, "cannot write this array");
-    else
-        status = llmc_h5_check_disk(file, name);
+    status = llmc_h5_finish_array(file, name, &array);
 exit:
     llmc_h5_drop(array);
     return status;

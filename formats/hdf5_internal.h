@@ -59,9 +59,13 @@ llmc_status llmc_h5_make_groups(struct llmc_h5 *file, const char *name);
 llmc_status llmc_h5_open_array(struct llmc_h5 *file, const char *name, hid_t *array);
 
 /* Creates the array `name` and its groups: in chunks of `chunk_rows` rows with shuffle and deflate; chunk_rows 0: about
- * 64 Ki numbers; deflate 0: contiguous. The caller closes it with H5Dclose. Errors: as llmc_h5_write. */
+ * 64 Ki numbers; deflate 0: contiguous. The caller closes it with llmc_h5_finish_array. Errors: as llmc_h5_write. */
 llmc_status llmc_h5_create_array(struct llmc_h5 *file, const char *name, enum llmc_number number, int rank,
                                  const int64_t *shape, int64_t chunk_rows, int deflate, hid_t *array);
+
+/* Closes an array that was written, which writes what is still in memory; *array = H5I_INVALID_HID in any case.
+ * Errors: LLMC_ERR_IO. */
+llmc_status llmc_h5_finish_array(const struct llmc_h5 *file, const char *name, hid_t *array);
 
 /* Checks that an open array has this number format, rank and shape. */
 llmc_status llmc_h5_expect(const struct llmc_h5 *file, const char *name, hid_t array, enum llmc_number number,

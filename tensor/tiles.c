@@ -361,12 +361,12 @@ void llmc_tiles_multiply(const struct llmc_tiles_product *p)
 #pragma omp parallel
     {
         /* Threads divide rows, whose A they have packed themselves, unless that would leave them uneven shares. */
-        bool by_rows = a_count >= b_count || (!p->b.data && a_count >= 4 * omp_get_num_threads());
+        bool by_rows = a_count >= b_count || (p->packed && a_count >= 4 * omp_get_num_threads());
         struct range a = share(a_count), b = share(b_count);
-        bool shared = !by_rows || p->b.data; /* threads need what others pack */
+        bool shared = !by_rows || !p->packed; /* threads need what others pack */
         struct range own = shared ? share(step_count(&p->a)) : (struct range){a.begin * steps, a.end * steps};
         pack(A, &p->a, own, SOON, (struct panels){p->a_panels, nbytes});
-        if (p->b.data)
+        if (!p->packed)
             pack(B, &p->b, share(step_count(&p->b)), SOON, (struct panels){p->b_panels, nbytes});
         if (!by_rows)
             a = (struct range){0, a_count};
@@ -387,7 +387,7 @@ void llmc_tiles_multiply(const struct llmc_tiles_product *p)
     }
 }
 
-const void *llmc_tiles_weight_panels(const struct llmc_tiles_weight *w, bool down)
+void *llmc_tiles_weight_panels(const struct llmc_tiles_weight *w, bool down)
 {
     return (char *)w->panels + (down ? llmc_tiles_weight_nbytes(w->rows, w->cols) / 2 : 0);
 }
@@ -396,8 +396,8 @@ void llmc_tiles_pack_weight(const struct llmc_tiles_weight *w, int64_t row, int6
                             const uint16_t *numbers, int64_t stride)
 {
     size_t step = 2 * TILE_NBYTES;
-    struct panels turned = {w->panels, packed_nbytes(w->cols)};
-    struct panels plain = {(char *)w->panels + llmc_tiles_weight_nbytes(w->rows, w->cols) / 2, packed_nbytes(w->rows)};
+    struct panels turned = {llmc_tiles_weight_panels(w, false), packed_nbytes(w->cols)};
+    struct panels plain = {llmc_tiles_weight_panels(w, true), packed_nbytes(w->rows)};
     turned.data += (size_t)(row / STEP) * turned.stride + (size_t)(col / STEP) * step;
     plain.data += (size_t)(col / STEP) * plain.stride + (size_t)(row / STEP) * step;
     enum llmc_number whole = LLMC_BF16; /* which is moved as it is, whatever the 16 bits mean */
@@ -424,7 +424,7 @@ void llmc_tiles_multiply(const struct llmc_tiles_product *product)
     (void)product;
 }
 
-const void *llmc_tiles_weight_panels(const struct llmc_tiles_weight *weight, bool down)
+void *llmc_tiles_weight_panels(const struct llmc_tiles_weight *weight, bool down)
 {
     (void)down;
     return weight->panels;

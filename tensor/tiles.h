@@ -57,7 +57,7 @@ struct llmc_tiles_product {
     struct llmc_tiles_source a, b; /* equal in number and depth */
     void *a_panels;                /* llmc_tiles_nbytes of A: scratch */
     void *b_panels;                /* the same of B; where packed, llmc_tiles_unpacked_nbytes */
-    const void *packed;            /* llmc_tiles_weight_panels in place of b.data, or NULL */
+    const void *packed;            /* llmc_tiles_weight_panels in place of b.data; NULL: b.data is there */
     float *out;                    /* [a.extent, b.extent] */
 };
 
@@ -85,6 +85,6 @@ void llmc_tiles_pack_weight(const struct llmc_tiles_weight *weight, int64_t row,
                             const uint16_t *numbers, int64_t stride);
 
 /* The panels of B = W (down), or of B = W^T. */
-const void *llmc_tiles_weight_panels(const struct llmc_tiles_weight *weight, bool down);
+void *llmc_tiles_weight_panels(const struct llmc_tiles_weight *weight, bool down);
 
 #endif

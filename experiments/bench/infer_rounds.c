@@ -1,5 +1,6 @@
 #include "experiments/bench/infer_rounds.h"
 
+#include "base/median.h"
 #include "base/memory.h"
 #include "include/llmc_runtime.h"
 
@@ -116,21 +117,9 @@ exit:
     return status;
 }
 
-static int by_value(const void *left, const void *right)
-{
-    double a = *(const double *)left, b = *(const double *)right;
-    return (a > b) - (a < b);
-}
-
-double llmc_infer_median(double *values, size_t count)
-{
-    qsort(values, count, sizeof *values, by_value);
-    return (values[(count - 1) / 2] + values[count / 2]) / 2;
-}
-
 static struct llmc_infer_latency latency(double *values, size_t count)
 {
-    double median = llmc_infer_median(values, count);
+    double median = llmc_median(values, count);
     return (struct llmc_infer_latency){1e3 * median, 1e3 * values[(count - 1) * 95 / 100],
                                        1e3 * values[(count - 1) * 99 / 100]};
 }
@@ -144,12 +133,12 @@ void llmc_infer_rounds_figures(struct llmc_infer_rounds *rounds, struct llmc_inf
         out->latency[t] = latency(latencies_of(rounds, t, 0), count * rounds->work->count);
         for (int b = 0; b < plan->batches.count; b++)
             out->texts_per_second[t][b] =
-                texts / llmc_infer_median(seconds_of(rounds, t * plan->batches.count + b, 0), count);
+                texts / llmc_median(seconds_of(rounds, t * plan->batches.count + b, 0), count);
     }
-    out->tokenizer_texts_per_second = texts / llmc_infer_median(seconds_of(rounds, cells(plan) + 1, 0), count);
+    out->tokenizer_texts_per_second = texts / llmc_median(seconds_of(rounds, cells(plan) + 1, 0), count);
     out->peak = rounds->peak;
-    out->integer_rate = llmc_infer_median(rounds->integer_rates, count);
+    out->integer_rate = llmc_median(rounds->integer_rates, count);
     for (int part = 0; part < LLMC_PARTS; part++)
-        out->part_shares[part] = llmc_infer_median(rounds->part_shares + part * plan->rounds, count);
+        out->part_shares[part] = llmc_median(rounds->part_shares + part * plan->rounds, count);
     out->resident_nbytes = rounds->resident_nbytes;
 }

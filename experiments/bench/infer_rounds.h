@@ -60,7 +60,4 @@ llmc_status llmc_infer_rounds_run(struct llmc_infer_rounds *rounds, int pass);
 /* When all have run. */
 void llmc_infer_rounds_figures(struct llmc_infer_rounds *rounds, struct llmc_infer_figures *out);
 
-/* The middle one of `count` values, or the mean of the middle two; sorts them. */
-double llmc_infer_median(double *values, size_t count);
-
 #endif

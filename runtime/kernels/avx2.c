@@ -69,24 +69,15 @@ static void tile_i8(int rows, int panels, const uint8_t *x, size_t stride, const
     }
 }
 
-/* The compiler must not know that all rounds are alike. */
-static int64_t spin_i8(int64_t rounds)
+typedef __m256i spin_vector;
+enum { SPIN_OPERATIONS = 32 };
+
+static inline spin_vector spin_step(spin_vector sums)
 {
-    enum { SUMS = 12 };
-    __m256i sum[SUMS], a = _mm256_set1_epi16(1), b = _mm256_set1_epi16(2);
-#pragma GCC unroll 16
-    for (int j = 0; j < SUMS; j++)
-        sum[j] = a;
-    for (int64_t i = 0; i < rounds; i++) {
-#pragma GCC unroll 16
-        for (int j = 0; j < SUMS; j++) {
-            __m256i product = _mm256_madd_epi16(a, b);
-            __asm__ volatile("" : "+v"(product));
-            sum[j] = _mm256_add_epi32(sum[j], product);
-            __asm__ volatile("" : "+v"(sum[j]));
-        }
-    }
-    return rounds * SUMS * 32;
+    __m256i product = _mm256_madd_epi16(_mm256_set1_epi16(1), _mm256_set1_epi16(2));
+    __asm__ volatile("" : "+v"(product)); /* or it is computed once */
+    return _mm256_add_epi32(sums, product);
 }
 
+#include "runtime/kernels/spin_i8.h"
 #include "runtime/kernels/linear_i8.h"

@@ -19,27 +19,6 @@ VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + WORDS
 random = np.random.default_rng(3)
 
 
-def write_model(path, hidden=16, ffn=24):
-    fields = {"vocabulary": len(VOCABULARY), "positions": 32, "types": 2, "hidden": hidden, "layers": 1, "heads": 2,
-              "ffn": ffn, "labels": 2, "activation": "gelu", "norm_epsilon": 1e-12}
-    at = "bert.encoder.layer.0."
-    shapes = {"bert.embeddings.word_embeddings": (len(VOCABULARY), hidden),
-              "bert.embeddings.position_embeddings": (32, hidden), "bert.embeddings.token_type_embeddings": (2, hidden),
-              at + "attention.self.query": (hidden, hidden), at + "attention.self.key": (hidden, hidden),
-              at + "attention.self.value": (hidden, hidden), at + "attention.output.dense": (hidden, hidden),
-              at + "intermediate.dense": (ffn, hidden), at + "output.dense": (hidden, ffn),
-              "bert.pooler.dense": (hidden, hidden), "classifier": (2, hidden)}
-    tensors = {}
-    for name, shape in shapes.items():
-        tensors[name + ".weight"] = random.normal(0, 1, shape).astype(np.float32)
-        if "embeddings" not in name:
-            tensors[name + ".bias"] = random.normal(0, 1, shape[0]).astype(np.float32)
-    for name in ("bert.embeddings", at + "attention.output", at + "output"):
-        tensors[name + ".LayerNorm.weight"] = np.ones(hidden, np.float32)
-        tensors[name + ".LayerNorm.bias"] = np.zeros(hidden, np.float32)
-    llmc_file.write(path, fields, tensors, {}, VOCABULARY, ["neg", "pos"], 32)
-
-
 def run(*arguments, stdin="", status=0, **options):
     done = subprocess.run([LLMC, *arguments], input=stdin, capture_output=True, text=True, **options)
     assert done.returncode == status, (arguments, done.returncode, done.stderr)
@@ -222,7 +201,7 @@ def test_inspect(model):
 
 with tempfile.TemporaryDirectory() as folder:
     model = os.path.join(folder, "model.llmc")
-    write_model(model)
+    llmc_file.write_small(model, VOCABULARY, random)
     test_usage()
     test_predict(model)
     test_predict_is_a_good_neighbour(model)

@@ -88,3 +88,26 @@ def read(path):
         for name, group in file.get("inputs", {}).items():
             inputs[name] = float(group.attrs["scale"]), int(group.attrs["zero_point"])
     return tensors, inputs
+
+
+def write_small(path, vocabulary, random):
+    """A model of one layer in FP32, labels neg and pos; its numbers do not matter."""
+    hidden, ffn = 16, 24
+    config = {"vocabulary": len(vocabulary), "positions": 32, "types": 2, "hidden": hidden, "layers": 1, "heads": 2,
+              "ffn": ffn, "labels": 2, "activation": "gelu", "norm_epsilon": 1e-12}
+    at = "bert.encoder.layer.0."
+    shapes = {"bert.embeddings.word_embeddings": (len(vocabulary), hidden),
+              "bert.embeddings.position_embeddings": (32, hidden), "bert.embeddings.token_type_embeddings": (2, hidden),
+              at + "attention.self.query": (hidden, hidden), at + "attention.self.key": (hidden, hidden),
+              at + "attention.self.value": (hidden, hidden), at + "attention.output.dense": (hidden, hidden),
+              at + "intermediate.dense": (ffn, hidden), at + "output.dense": (hidden, ffn),
+              "bert.pooler.dense": (hidden, hidden), "classifier": (2, hidden)}
+    tensors = {}
+    for name, shape in shapes.items():
+        tensors[name + ".weight"] = random.normal(0, 1, shape).astype(np.float32)
+        if "embeddings" not in name:
+            tensors[name + ".bias"] = random.normal(0, 1, shape[0]).astype(np.float32)
+    for name in ("bert.embeddings", at + "attention.output", at + "output"):
+        tensors[name + ".LayerNorm.weight"] = np.ones(hidden, np.float32)
+        tensors[name + ".LayerNorm.bias"] = np.zeros(hidden, np.float32)
+    write(path, config, tensors, {}, vocabulary, ["neg", "pos"], 32)

@@ -19,6 +19,7 @@ STRIPPED_NBYTES_MAX = 300_000
 # libc (with its loader and libm), OpenMP, HDF5, zlib, utf8proc
 NEEDED = {"libc", "ld-linux-x86-64", "libm", "libgomp", "libhdf5_serial", "libhdf5", "libz", "libutf8proc"}
 FLAGS = ["-fsanitize=address,undefined"] if SANITIZED else []
+VOCABULARY = "[PAD] [UNK] [CLS] [SEP] [MASK] good bad film plot the".split()
 TEXTS = ["good film", "bad plot", "", "the film"]
 
 
@@ -26,30 +27,6 @@ def run(*command, **options):
     done = subprocess.run(command, capture_output=True, text=True, **options)
     assert done.returncode == 0, (command, done.stdout, done.stderr)
     return done.stdout
-
-
-def write_model(path):
-    """One layer, FP32; its numbers do not matter."""
-    vocabulary = "[PAD] [UNK] [CLS] [SEP] [MASK] good bad film plot the".split()
-    random, hidden, ffn = np.random.default_rng(3), 16, 24
-    fields = {"vocabulary": len(vocabulary), "positions": 32, "types": 2, "hidden": hidden, "layers": 1, "heads": 2,
-              "ffn": ffn, "labels": 2, "activation": "gelu", "norm_epsilon": 1e-12}
-    layer, attention = "bert.encoder.layer.0.", "bert.encoder.layer.0.attention."
-    shapes = {"bert.embeddings.word_embeddings": (len(vocabulary), hidden),
-              "bert.embeddings.position_embeddings": (32, hidden), "bert.embeddings.token_type_embeddings": (2, hidden),
-              attention + "self.query": (hidden, hidden), attention + "self.key": (hidden, hidden),
-              attention + "self.value": (hidden, hidden), attention + "output.dense": (hidden, hidden),
-              layer + "intermediate.dense": (ffn, hidden), layer + "output.dense": (hidden, ffn),
-              "bert.pooler.dense": (hidden, hidden), "classifier": (2, hidden)}
-    tensors = {}
-    for name, shape in shapes.items():
-        tensors[name + ".weight"] = random.normal(0, 1, shape).astype(np.float32)
-        if "embeddings" not in name:
-            tensors[name + ".bias"] = random.normal(0, 1, shape[0]).astype(np.float32)
-    for name in ("bert.embeddings", attention + "output", layer + "output"):
-        tensors[name + ".LayerNorm.weight"] = np.ones(hidden, np.float32)
-        tensors[name + ".LayerNorm.bias"] = np.zeros(hidden, np.float32)
-    llmc_file.write(path, fields, tensors, {}, vocabulary, ["neg", "pos"], 32)
 
 
 def public_functions():
@@ -117,7 +94,7 @@ with tempfile.TemporaryDirectory() as scratch:
     check_header(os.path.dirname(header), scratch)
 
     model = os.path.join(scratch, "model.llmc")
-    write_model(model)
+    llmc_file.write_small(model, VOCABULARY, np.random.default_rng(3))
     expected = run(os.path.join(prefix, "bin", "llmc"), "predict", model, *TEXTS)
     assert len(expected.splitlines()) == len(TEXTS)
     for static in (False, True):

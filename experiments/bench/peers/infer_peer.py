@@ -3,7 +3,6 @@
 Each pass tokenizes the texts with Hugging Face's fast tokenizer, `batch` texts a call, and answers them.
 """
 import argparse
-import json
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # faster for calls thi
 import numpy as np  # noqa: E402
 
 from inputs import Encoder, texts  # noqa: E402
+from serving import say, serve  # noqa: E402
 
 
 def onnxruntime_answers(args, encoder):
@@ -114,23 +114,12 @@ def one_pass(answer, sentences, batch):
     return dict(seconds=seconds, examples=len(sentences), answers=np.concatenate(answers).tolist())
 
 
-def say(figures):
-    print(json.dumps(figures), flush=True)
-
-
 def main():
     args = parse()
     sentences = [sentence for sentence, _ in texts.read_rows(args.texts)]
     answer, versions = ENGINES[args.engine](args, Encoder(args.tokenizer))
     say(dict(versions, ready=True))
-    while True:
-        try:
-            line = input()
-        except EOFError:
-            break
-        if line != "run":
-            raise SystemExit(f'standard input: "{line}" is not "run"')
-        say(one_pass(answer, sentences, args.batch))
+    serve(lambda: one_pass(answer, sentences, args.batch))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,6 @@ freed were slower (375 beside 404).
 """
 import argparse
 import ctypes
-import json
 import time
 
 import torch
@@ -34,6 +33,7 @@ import transformers
 import batches
 import bert
 import steps
+from serving import say, serve
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
@@ -75,10 +75,6 @@ def one_pass(step, data):
     return figures if losses[0] is None else dict(figures, losses=losses)
 
 
-def say(figures):
-    print(json.dumps(figures), flush=True)
-
-
 def main():
     args = parse()
     strongest = args.setting == "strongest"
@@ -95,14 +91,7 @@ def main():
         bert.save(model, args.save_model, args.model)
     say(dict(ready=True, torch=torch.__version__, transformers=transformers.__version__,
              threads=torch.get_num_threads(), precision=args.precision if strongest else "fp32"))
-    while True:
-        try:
-            line = input()
-        except EOFError:
-            break
-        if line != "run":
-            raise SystemExit(f'standard input: "{line}" is not "run"')
-        say(one_pass(step, data))
+    serve(lambda: one_pass(step, data))
 
 
 if __name__ == "__main__":
