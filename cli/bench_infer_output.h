@@ -2,7 +2,7 @@
 #ifndef LLMC_CLI_BENCH_INFER_OUTPUT_H
 #define LLMC_CLI_BENCH_INFER_OUTPUT_H
 
-#include "experiments/bench/infer_rounds.h"
+#include "bench/infer_rounds.h"
 
 #include <jansson.h>
 

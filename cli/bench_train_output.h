@@ -2,8 +2,8 @@
 #ifndef LLMC_CLI_BENCH_TRAIN_OUTPUT_H
 #define LLMC_CLI_BENCH_TRAIN_OUTPUT_H
 
-#include "experiments/bench/peak.h"
-#include "experiments/bench/train_work.h"
+#include "bench/peak.h"
+#include "bench/train_work.h"
 
 #include <jansson.h>
 

@@ -4,8 +4,8 @@
 #include "cli/progress_line.h"
 
 #include "base/median.h"
-#include "experiments/bench/first_answer.h"
-#include "formats/compressed.h"
+#include "bench/first_answer.h"
+#include "formats/checkpoint/compressed.h"
 #include "include/llmc_runtime.h"
 
 #include <getopt.h>

@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "experiments/report.h"
+#include "report/report.h"
 #include "pipeline/measure.h"
 #include "pipeline/run.h"
 

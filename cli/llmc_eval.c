@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "experiments/measure.h"
+#include "report/measure.h"
 #include "include/llmc_runtime.h"
 #include "text/dataset.h"
 

@@ -2,9 +2,9 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "formats/compressed.h"
-#include "formats/hf_export.h"
-#include "formats/onnx_export.h"
+#include "formats/checkpoint/compressed.h"
+#include "formats/export/huggingface.h"
+#include "formats/export/onnx.h"
 
 #include <getopt.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "formats/compressed.h"
+#include "formats/checkpoint/compressed.h"
 #include "runtime/unused.h"
 
 #include <getopt.h>

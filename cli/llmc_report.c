@@ -3,7 +3,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "experiments/report.h"
+#include "report/report.h"
 
 #include <getopt.h>
 #include <stdio.h>

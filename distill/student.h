@@ -6,7 +6,7 @@
 #define LLMC_DISTILL_STUDENT_H
 
 #include "base/status.h"
-#include "model/parameters.h"
+#include "architecture/parameters.h"
 
 struct llmc_student_shape {
     int32_t layers, hidden, ffn, heads; /* hidden, ffn, heads 0: the teacher's */

@@ -9,7 +9,7 @@
 #define LLMC_MODEL_BERT_H
 
 #include "base/status.h"
-#include "model/parameters.h"
+#include "architecture/parameters.h"
 #include "tensor/operations.h"
 
 #include <stdbool.h>

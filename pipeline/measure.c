@@ -2,8 +2,8 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "experiments/measure.h"
-#include "pipeline/paths.h"
+#include "report/measure.h"
+#include "config/paths.h"
 
 #include <errno.h>
 #include <jansson.h>

@@ -4,12 +4,12 @@
  *     runs/NAME/
  *         config.yaml                effective configuration
  *         log.txt
- *         report.json                the cost report (experiments/report.h)
+ *         report.json                the cost report (report/report.h)
  *         NN-STAGE.h5                the model behind a stage (state.h)
  *         NN-STAGE.json              the stage is finished: its report row and its answers to the dev texts
  *         NN-STAGE.metrics.jsonl     a line per training step
  *         NN-STAGE.part.h5           a training stage under way
- *         NN-export.llmc             the compressed checkpoint (formats/compressed.h) of an export stage
+ *         NN-export.llmc             the compressed checkpoint (formats/checkpoint/compressed.h) of an export stage
  *         model.llmc                 the newest of these (another name of the same file)
  *         labels.txt                 names of the labels, in the order of the model's outputs
  *     runs/logits/HASH.h5            teacher logits, shared by all runs
@@ -25,8 +25,8 @@
 #include "base/hash.h"
 #include "base/progress.h"
 #include "base/status.h"
-#include "experiments/report.h"
-#include "pipeline/config.h"
+#include "report/report.h"
+#include "config/config.h"
 #include "pipeline/state.h"
 #include "text/dataset.h"
 

@@ -1,9 +1,9 @@
 /* What a run reads before its first stage: paths, labels, texts, tokenizer, teacher folder. */
 #include "base/file.h"
 #include "base/memory.h"
-#include "formats/hf_folder.h"
-#include "pipeline/hf_model.h"
-#include "pipeline/paths.h"
+#include "formats/huggingface/folder.h"
+#include "formats/huggingface/model.h"
+#include "config/paths.h"
 #include "pipeline/run.h"
 
 #include <stdio.h>
@@ -94,7 +94,7 @@ llmc_status llmc_run_load_folder(struct llmc_run *run, enum llmc_number number, 
     const struct llmc_config *config = run->config;
     struct llmc_hf_folder folder = {0};
     LLMC_TRY(llmc_hf_folder_open(&folder, run->teacher_folder));
-    const struct llmc_architecture architecture = folder.architecture;
+    struct llmc_architecture architecture = folder.architecture;
     *has_classifier = folder.has_classifier;
     if (folder.has_classifier && architecture.labels != run->labels.count)
         LLMC_FAIL(LLMC_ERR_CONFIG, "%s: the classifier has %d labels, %s has %d", run->teacher_folder,
@@ -108,7 +108,9 @@ llmc_status llmc_run_load_folder(struct llmc_run *run, enum llmc_number number, 
     if (llmc_tokenizer_size(run->tokenizer) > architecture.vocabulary)
         LLMC_FAIL(LLMC_ERR_CONFIG, "%s: the tokenizer has %d word pieces, the model's embedding %d rows",
                   run->teacher_folder, llmc_tokenizer_size(run->tokenizer), architecture.vocabulary);
-    LLMC_TRY(llmc_hf_model_load(&state->model, &folder, run->labels.count, config->seed, number));
+    architecture.labels = run->labels.count;
+    LLMC_TRY(llmc_bert_init(&state->model, &architecture, number));
+    LLMC_TRY(llmc_hf_parameters_read(&state->model.parameters, &folder, config->seed));
 exit:
     llmc_hf_folder_release(&folder);
     if (status != LLMC_OK)

@@ -1,13 +1,13 @@
 /*
- * Teacher logits, cached in runs/logits/KEY.h5: behind the seal of formats/envelope.h (magic "LLMG\r\n\x1a\n",
+ * Teacher logits, cached in runs/logits/KEY.h5: behind the seal of formats/hdf5/envelope.h (magic "LLMG\r\n\x1a\n",
  * version 1)
  *     /         attributes "key" (hash of teacher weights, data and tokenizer)
  *     /logits   F32 [training texts, labels]
  */
 #include "base/file.h"
 #include "base/memory.h"
-#include "formats/envelope.h"
-#include "formats/hdf5_file.h"
+#include "formats/hdf5/envelope.h"
+#include "formats/hdf5/file.h"
 #include "pipeline/run.h"
 #include "train/evaluate.h"
 

@@ -2,7 +2,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "experiments/report_row.h"
+#include "report/row.h"
 #include "pipeline/export.h"
 #include "pipeline/measure.h"
 

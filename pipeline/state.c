@@ -2,8 +2,9 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "formats/envelope.h"
-#include "formats/hdf5_file.h"
+#include "formats/hdf5/envelope.h"
+#include "formats/checkpoint/architecture.h"
+#include "formats/hdf5/file.h"
 #include "quantize/pack.h"
 
 #include <stdio.h>
@@ -179,7 +180,7 @@ llmc_status llmc_state_save(const char *path, const struct llmc_state *state, co
     LLMC_TRY(llmc_file_begin(path, &temporary));
     LLMC_TRY(llmc_h5_create(&file, temporary, LLMC_ENVELOPE_NBYTES));
     LLMC_TRY(llmc_h5_write_text(file, "", "fingerprint", fingerprint));
-    LLMC_TRY(llmc_h5_write_architecture(file, &p->architecture));
+    LLMC_TRY(llmc_checkpoint_write_architecture(file, &p->architecture));
     LLMC_TRY(llmc_h5_write_int(file, "", "weight_bits", state->weight_bits));
     LLMC_TRY(llmc_h5_write_int(file, "", "embedding_bits", state->embedding_bits));
     LLMC_TRY(write_parameters(file, p));
@@ -231,7 +232,7 @@ llmc_status llmc_state_load(const char *path, enum llmc_number number, struct ll
     struct llmc_h5 *file = NULL;
     LLMC_TRY(llmc_envelope_verify_file(path, &seal));
     LLMC_TRY(llmc_h5_open(&file, path));
-    LLMC_TRY(llmc_h5_read_architecture(file, &architecture));
+    LLMC_TRY(llmc_checkpoint_read_architecture(file, &architecture));
     LLMC_TRY(read_bits(file, "weight_bits", &state->weight_bits));
     LLMC_TRY(read_bits(file, "embedding_bits", &state->embedding_bits));
     LLMC_TRY(llmc_bert_init(&state->model, &architecture, number));

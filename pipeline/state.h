@@ -1,6 +1,6 @@
 /*
  * The model on its way through the stages, and its HDF5 checkpoint.
- * Bytes 0..511: the seal of formats/envelope.h with magic "LLMS\r\n\x1a\n", version 1. Then HDF5:
+ * Bytes 0..511: the seal of formats/hdf5/envelope.h with magic "LLMS\r\n\x1a\n", version 1. Then HDF5:
  *
  *     /                      attributes: "fingerprint", the architecture's fields, "weight_bits",
  *                            "embedding_bits" (0: not quantised)

@@ -1,8 +1,8 @@
 #include "pipeline/student_init.h"
 
 #include "base/memory.h"
-#include "formats/compressed.h"
-#include "formats/hf_folder.h"
+#include "formats/checkpoint/compressed.h"
+#include "formats/huggingface/folder.h"
 #include "text/labels.h"
 
 #include <stdlib.h>

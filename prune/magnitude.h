@@ -7,7 +7,7 @@
 #define LLMC_PRUNE_MAGNITUDE_H
 
 #include "base/status.h"
-#include "model/parameters.h"
+#include "architecture/parameters.h"
 
 /* final + (initial - final) * (1 - t)^3, where t runs from 0 to 1 over the first `ramp` fraction of the
  * steps; `final` from then on. */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Takes the tensors of a checkpoint in their order (base/parameter.h). */
+/* Takes the tensors of a checkpoint in their order (architecture/parameter.h). */
 struct source {
     struct llmc_compressed *content;
     int32_t next;

@@ -4,9 +4,9 @@
 #ifndef LLMC_RUNTIME_MODEL_H
 #define LLMC_RUNTIME_MODEL_H
 
-#include "base/architecture.h"
+#include "architecture/architecture.h"
 #include "base/number.h"
-#include "formats/compressed.h"
+#include "formats/checkpoint/compressed.h"
 #include "runtime/kernels/kernels.h"
 #include "runtime/table.h"
 #include "text/tokenizer.h"

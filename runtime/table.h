@@ -7,7 +7,7 @@
 #ifndef LLMC_RUNTIME_TABLE_H
 #define LLMC_RUNTIME_TABLE_H
 
-#include "formats/compressed.h"
+#include "formats/checkpoint/compressed.h"
 
 #include <pthread.h>
 

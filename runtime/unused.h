@@ -6,7 +6,7 @@
 #ifndef LLMC_RUNTIME_UNUSED_H
 #define LLMC_RUNTIME_UNUSED_H
 
-#include "formats/compressed.h"
+#include "formats/checkpoint/compressed.h"
 
 struct llmc_unused {
     int32_t heads, neurons;

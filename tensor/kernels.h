@@ -9,7 +9,7 @@
 #ifndef LLMC_TENSOR_KERNELS_H
 #define LLMC_TENSOR_KERNELS_H
 
-#include "base/architecture.h"
+#include "architecture/architecture.h"
 #include "base/number.h"
 
 #include <stddef.h>

@@ -13,7 +13,7 @@
 #ifndef LLMC_TENSOR_OPERATIONS_H
 #define LLMC_TENSOR_OPERATIONS_H
 
-#include "base/architecture.h"
+#include "architecture/architecture.h"
 #include "base/status.h"
 #include "tensor/gemm.h"
 #include "tensor/kernels.h"

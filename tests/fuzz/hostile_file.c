@@ -1,6 +1,6 @@
 #include "tests/fuzz/hostile_file.h"
 
-#include "formats/compressed_private.h"
+#include "formats/checkpoint/private.h"
 #include "tests/runtime/sample_model.h"
 
 #include <hdf5.h>

@@ -1,5 +1,5 @@
 """Writes and reads compressed checkpoints with h5py, straight from the layout
-in formats/compressed.h: an implementation that shares no code with ours."""
+in formats/checkpoint/compressed.h: an implementation that shares no code with ours."""
 import json
 import struct
 import zlib

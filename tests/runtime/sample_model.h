@@ -5,7 +5,7 @@
 #ifndef LLMC_TESTS_SAMPLE_MODEL_H
 #define LLMC_TESTS_SAMPLE_MODEL_H
 
-#include "formats/compressed.h"
+#include "formats/checkpoint/compressed.h"
 
 llmc_status sample_model_make(struct llmc_compressed *out, int32_t vocabulary, int32_t hidden, int32_t layers);
 

@@ -1,0 +1,17 @@
+/*
+ * The architecture in an HDF5 file: attributes of the root, integers named as the fields, "activation" (text),
+ * "norm_epsilon" (double).
+ */
+#ifndef LLMC_FORMATS_CHECKPOINT_ARCHITECTURE_H
+#define LLMC_FORMATS_CHECKPOINT_ARCHITECTURE_H
+
+#include "architecture/architecture.h"
+#include "formats/hdf5/file.h"
+
+/* Errors: LLMC_ERR_IO. */
+llmc_status llmc_checkpoint_write_architecture(struct llmc_h5 *file, const struct llmc_architecture *architecture);
+
+/* Reads and checks it (llmc_architecture_check). Errors: LLMC_ERR_FORMAT. */
+llmc_status llmc_checkpoint_read_architecture(struct llmc_h5 *file, struct llmc_architecture *architecture);
+
+#endif

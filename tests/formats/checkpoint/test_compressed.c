@@ -1,0 +1,247 @@
+/*
+ * The compressed checkpoint: what was written comes back, damage is refused, and
+ * contents that break a rule are refused by writer and reader alike.
+ * `test_compressed write PATH` writes the sample file for test_compressed_reference.py.
+ */
+#include "base/file.h"
+#include "base/memory.h"
+#include "formats/checkpoint/compressed.h"
+#include "formats/hdf5/envelope.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static const char path[] = "/tmp/llmc_test_compressed.llmc";
+static const char damaged[] = "/tmp/llmc_test_compressed_damaged.llmc";
+
+static void *make(size_t count, size_t size)
+{
+    void *memory;
+    if (llmc_alloc(&memory, count, size) != LLMC_OK)
+        abort();
+    return memory;
+}
+
+/* Element i of tensor t, before it is put into its number format; every third one is zero. */
+static int sample_value(int32_t t, int64_t i, int limit)
+{
+    return i % 3 == 0 ? 0 : (int)((i * 7 + t * 5) % (2 * limit + 1)) - limit;
+}
+
+/* Every number format, dense and sparse, and input quantisers on all linear layers of the encoder. */
+static struct llmc_compressed make_sample(void)
+{
+    static const char *const labels[] = {"negative", "positive", "mixed"};
+    static const char vocabulary[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n##b\n";
+    struct llmc_compressed sample = {
+        .architecture = {.vocabulary = 9, .positions = 12, .types = 2, .hidden = 10, .layers = 2, .heads = 2,
+                         .ffn = 7, .labels = 3, .activation = LLMC_GELU_TANH, .norm_epsilon = 1e-12f},
+        .tokens_max = 11,
+        .rules = {.lowercase = true, .clean = true},
+        .vocabulary_nbytes = sizeof vocabulary - 1,
+    };
+    char name[LLMC_PARAMETER_NAME_NBYTES];
+    enum llmc_parameter_kind kind;
+    sample.tensor_count = llmc_head_parameter(&sample.architecture, LLMC_HEAD_PARAMETERS);
+    sample.vocabulary = strdup(vocabulary);
+    sample.origin = strdup("{\"stage\": \"test\"}");
+    sample.labels = make(3, sizeof *sample.labels);
+    for (int i = 0; i < 3; i++)
+        sample.labels[i] = strdup(labels[i]);
+    sample.tensors = make((size_t)sample.tensor_count, sizeof *sample.tensors);
+    for (int32_t t = 0; t < sample.tensor_count; t++) {
+        struct llmc_compressed_tensor *tensor = &sample.tensors[t];
+        llmc_parameter_describe(&sample.architecture, t, name, &kind, &tensor->rows, &tensor->cols);
+        tensor->name = strdup(name);
+        bool linear = strstr(name, "encoder") && tensor->rows > 1;
+        tensor->number = linear ? LLMC_I8 : t % 2 ? LLMC_F16 : LLMC_F32;
+        tensor->bits = linear ? t % 7 + 2 : 0;
+        tensor->sparse = t % 3 == 0;
+        tensor->has_input = linear;
+        tensor->input_scale = linear ? 0.03125f : 0;
+        tensor->input_zero_point = linear ? 128 : 0;
+        int limit = linear ? (1 << (tensor->bits - 1)) - 1 : 100;
+        tensor->data = make((size_t)(tensor->rows * tensor->cols), llmc_number_nbytes(tensor->number));
+        for (int64_t i = 0; i < tensor->rows * tensor->cols; i++) {
+            int value = sample_value(t, i, limit);
+            if (tensor->number == LLMC_I8)
+                ((int8_t *)tensor->data)[i] = (int8_t)value;
+            else if (tensor->number == LLMC_F16)
+                ((uint16_t *)tensor->data)[i] = llmc_f16_from_f32((float)value * 0.25f);
+            else
+                ((float *)tensor->data)[i] = (float)value * 0.25f;
+        }
+        if (linear)
+            tensor->scales = make((size_t)tensor->rows, sizeof(float));
+        for (int64_t row = 0; linear && row < tensor->rows; row++)
+            tensor->scales[row] = 0.5f + (float)row;
+    }
+    return sample;
+}
+
+static void test_round_trip(void **state)
+{
+    (void)state;
+    struct llmc_compressed a = make_sample(), b;
+    assert_int_equal(llmc_compressed_write(path, &a), LLMC_OK);
+    assert_int_equal(llmc_compressed_read(path, &b), LLMC_OK);
+    assert_memory_equal(&a.architecture, &b.architecture, sizeof a.architecture);
+    assert_int_equal(a.tokens_max, b.tokens_max);
+    assert_true(b.rules.lowercase && !b.rules.strip_accents && !b.rules.split_chinese && b.rules.clean);
+    assert_int_equal(a.vocabulary_nbytes, b.vocabulary_nbytes);
+    assert_memory_equal(a.vocabulary, b.vocabulary, a.vocabulary_nbytes);
+    assert_string_equal(a.origin, b.origin);
+    assert_string_equal(b.labels[2], "mixed");
+    assert_int_equal(a.tensor_count, b.tensor_count);
+    for (int32_t t = 0; t < a.tensor_count; t++) {
+        struct llmc_compressed_tensor *x = &a.tensors[t], *y = &b.tensors[t];
+        assert_string_equal(x->name, y->name);
+        assert_true(x->number == y->number && x->bits == y->bits && x->sparse == y->sparse);
+        assert_true(x->rows == y->rows && x->cols == y->cols && x->has_input == y->has_input);
+        assert_memory_equal(x->data, y->data, (size_t)(x->rows * x->cols) * llmc_number_nbytes(x->number));
+        if (x->scales)
+            assert_memory_equal(x->scales, y->scales, (size_t)x->rows * sizeof(float));
+        assert_true(x->input_scale == y->input_scale && x->input_zero_point == y->input_zero_point);
+        assert_true(y->stored_nbytes > 0);
+    }
+    llmc_compressed_release(&a);
+    llmc_compressed_release(&b);
+}
+
+static void test_same_content_same_bytes(void **state)
+{
+    (void)state;
+    struct llmc_compressed sample = make_sample();
+    char *first, *second;
+    size_t first_nbytes, second_nbytes;
+    assert_int_equal(llmc_compressed_write(path, &sample), LLMC_OK);
+    assert_int_equal(llmc_file_read(path, 1 << 24, &first, &first_nbytes), LLMC_OK);
+    assert_int_equal(llmc_compressed_write(path, &sample), LLMC_OK);
+    assert_int_equal(llmc_file_read(path, 1 << 24, &second, &second_nbytes), LLMC_OK);
+    assert_int_equal(first_nbytes, second_nbytes);
+    assert_memory_equal(first, second, first_nbytes);
+    free(first);
+    free(second);
+    llmc_compressed_release(&sample);
+}
+
+static void expect_refused(const char *bytes, size_t nbytes, const char *what, size_t at)
+{
+    struct llmc_compressed content;
+    assert_int_equal(llmc_file_write(damaged, bytes, nbytes), LLMC_OK);
+    llmc_status status = llmc_compressed_read(damaged, &content);
+    if (status != LLMC_ERR_FORMAT || !strstr(llmc_error_message(), damaged))
+        fail_msg("%s at %zu: %s (%s)", what, at, llmc_status_words(status), llmc_error_message());
+}
+
+static void test_damage_is_refused(void **state)
+{
+    (void)state;
+    struct llmc_compressed sample = make_sample();
+    char *bytes;
+    size_t nbytes;
+    assert_int_equal(llmc_compressed_write(path, &sample), LLMC_OK);
+    assert_int_equal(llmc_file_read(path, 1 << 24, &bytes, &nbytes), LLMC_OK);
+    /* All of the user block, and samples of the rest. */
+    for (size_t at = 0; at < nbytes; at += at < LLMC_ENVELOPE_NBYTES ? 1 : 997) {
+        bytes[at] ^= (char)(1 << at % 8);
+        expect_refused(bytes, nbytes, "flipped bit", at);
+        bytes[at] ^= (char)(1 << at % 8);
+    }
+    for (size_t length = 0; length < nbytes; length += length < 600 ? 37 : 4999)
+        expect_refused(bytes, length, "cut short", length);
+    free(bytes);
+    llmc_compressed_release(&sample);
+    unlink(damaged);
+}
+
+static void expect_not_written(const struct llmc_compressed *content, const char *word)
+{
+    unlink(damaged);
+    assert_int_equal(llmc_compressed_write(damaged, content), LLMC_ERR_FORMAT);
+    if (!strstr(llmc_error_message(), word))
+        fail_msg("\"%s\" is not in: %s", word, llmc_error_message());
+    assert_false(llmc_file_exists(damaged));
+}
+
+static void test_writer_refuses_broken_contents(void **state)
+{
+    (void)state;
+    struct llmc_compressed sample = make_sample();
+    struct llmc_compressed_tensor *query = &sample.tensors[5];
+    float *vector = sample.tensors[4].data;
+    assert_string_equal(query->name, "bert.encoder.layer.0.attention.self.query.weight");
+#define BREAK(place, value, word)                                                                             \
+    do {                                                                                                      \
+        __typeof__(place) kept = place;                                                                       \
+        place = value;                                                                                        \
+        expect_not_written(&sample, word);                                                                    \
+        place = kept;                                                                                         \
+    } while (0)
+    BREAK(query->scales[3], NAN, "scale 3");
+    BREAK(query->scales[0], -1.0f, "scale 0");
+    BREAK(query->bits, 9, "bits");
+    BREAK(((int8_t *)query->data)[1], -128, "integers");
+    BREAK(query->rows, 11, "[11, 10]");
+    BREAK(query->input_zero_point, 300, "zero_point");
+    BREAK(query->input_scale, INFINITY, "scale");
+    BREAK(query->input_scale, 1e-39f, "inverse");
+    BREAK(query->input_zero_point, 5, "share");
+    BREAK(query->has_input, false, "share");
+    BREAK(sample.tensors[4].has_input, true, "only linear");
+    BREAK(vector[2], NAN, "value 2");
+    BREAK(sample.tensor_count, sample.tensor_count - 1, "missing");
+    BREAK(sample.tokens_max, 13, "tokens_max");
+    BREAK(sample.architecture.heads, 3, "heads");
+    BREAK(sample.vocabulary_nbytes, sample.vocabulary_nbytes - 1, "vocabulary");
+    BREAK(sample.labels[1][0], '\0', "label 1");
+#undef BREAK
+    assert_int_equal(llmc_compressed_write(path, &sample), LLMC_OK);
+    llmc_compressed_release(&sample);
+}
+
+static void test_missing_files(void **state)
+{
+    (void)state;
+    struct llmc_compressed content;
+    assert_int_equal(llmc_compressed_read("/nonexistent/model.llmc", &content), LLMC_ERR_IO);
+    assert_int_equal(llmc_compressed_read("/tmp", &content), LLMC_ERR_IO);
+    struct llmc_compressed sample = make_sample();
+    assert_int_equal(llmc_compressed_write("/nonexistent/model.llmc", &sample), LLMC_ERR_IO);
+    llmc_compressed_release(&sample);
+    llmc_compressed_release(&sample);
+    llmc_compressed_release(NULL);
+}
+
+static int remove_files(void **state)
+{
+    (void)state;
+    unlink(path);
+    unlink(damaged);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "write") == 0) {
+        struct llmc_compressed sample = make_sample();
+        llmc_status status = llmc_compressed_write(argv[2], &sample);
+        llmc_compressed_release(&sample);
+        return llmc_status_exit(status);
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_same_content_same_bytes),
+        cmocka_unit_test(test_damage_is_refused),
+        cmocka_unit_test(test_writer_refuses_broken_contents),
+        cmocka_unit_test(test_missing_files),
+    };
+    return cmocka_run_group_tests(tests, NULL, remove_files);
+}
