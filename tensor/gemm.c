@@ -176,10 +176,6 @@ static llmc_status multiply_by_tiles(struct llmc_gemm *gemm, enum llmc_gemm_form
         .out = out,
     };
     llmc_status status = LLMC_OK;
-    if (product.a.depth != product.b.depth || a->number != b->number || (packed && form == LLMC_GEMM_TN))
-        return llmc_error(LLMC_ERR_ARGUMENT, "product of %s and %s matrices with shapes %lld x %lld and %lld x %lld",
-                          llmc_number_name(a->number), llmc_number_name(b->number), (long long)a->rows,
-                          (long long)a->cols, (long long)b->rows, (long long)b->cols);
     LLMC_TRY(reserve(gemm, LLMC_GEMM_A, llmc_tiles_nbytes(a->number, product.a.extent, product.a.depth)));
     product.a_panels = gemm->buffers[LLMC_GEMM_A];
     size_t b_nbytes = packed ? llmc_tiles_unpacked_nbytes(b->number, product.b.depth)
@@ -191,6 +187,17 @@ static llmc_status multiply_by_tiles(struct llmc_gemm *gemm, enum llmc_gemm_form
     llmc_tiles_multiply(&product);
 exit:
     return status;
+}
+
+/* No library's refusal is relied on: oneDNN says of shapes that do not fit only that it has no such primitive. */
+static llmc_status check_operands(enum llmc_gemm_form form, const struct llmc_operand *a, const struct llmc_operand *b)
+{
+    int64_t a_depth = form == LLMC_GEMM_TN ? a->rows : a->cols, b_depth = form == LLMC_GEMM_NT ? b->cols : b->rows;
+    if (a_depth == b_depth && a->number == b->number && !(b->form == LLMC_OPERAND_PACKED && form == LLMC_GEMM_TN))
+        return LLMC_OK;
+    return llmc_error(LLMC_ERR_ARGUMENT, "product of %s and %s matrices with shapes %lld x %lld and %lld x %lld",
+                      llmc_number_name(a->number), llmc_number_name(b->number), (long long)a->rows,
+                      (long long)a->cols, (long long)b->rows, (long long)b->cols);
 }
 
 /* `out`: the caller's memory for an FP32 product, or NULL. */
@@ -205,6 +212,7 @@ static llmc_status multiply(struct llmc_gemm *gemm, enum llmc_gemm_form form, co
     bool by_tiles = gemm->tiles && a->form != LLMC_OPERAND_F32;
     bool narrow = a->form == LLMC_OPERAND_BF16 && !by_tiles; /* a BF16 product */
     bool ours = by_tiles || narrow || gemm->f32_by_mkl;      /* in our memory */
+    LLMC_TRY(check_operands(form, a, b));
     drop_handle(gemm);
     *product = llmc_matrix(narrow ? NULL : out, narrow ? LLMC_BF16 : LLMC_F32, rows, cols);
     if (ours && !product->data) {
