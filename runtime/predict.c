@@ -5,6 +5,7 @@
  * chunks of its own; where it has not (a single text), all threads share one pass.
  */
 #include "base/clock.h"
+#include "base/failure.h"
 #include "base/memory.h"
 #include "runtime/forward.h"
 #include "include/llmc_runtime.h"
@@ -128,16 +129,14 @@ static llmc_status encode_text(struct llmc_predictor *predictor, const char *con
     return status;
 }
 
-/* Messages are kept per thread, so the first text that fails is encoded again by the caller's. */
 static llmc_status encode(struct llmc_predictor *predictor, const char *const *texts, const char *const *pairs,
                           int32_t count)
 {
-    int32_t failed = count;
-#pragma omp parallel for num_threads(predictor->threads) schedule(dynamic, 4) reduction(min : failed) if (count > 4)
+    struct llmc_failure failure = {0};
+#pragma omp parallel for num_threads(predictor->threads) schedule(dynamic, 4) if (count > 4)
     for (int32_t i = 0; i < count; i++)
-        if (encode_text(predictor, texts, pairs, i) != LLMC_OK && i < failed)
-            failed = i;
-    return failed == count ? LLMC_OK : encode_text(predictor, texts, pairs, failed);
+        llmc_failure_note(&failure, i, encode_text(predictor, texts, pairs, i));
+    return llmc_failure_report(&failure);
 }
 
 /* Packs the sequences first..last-1 of the block and cuts them into chunks of

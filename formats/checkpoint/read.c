@@ -1,9 +1,9 @@
+#include "base/failure.h"
 #include "base/memory.h"
 #include "formats/checkpoint/architecture.h"
 #include "formats/checkpoint/private.h"
 #include "formats/hdf5/file.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +23,7 @@ struct reader {
     bool parallel; /* enough to do for several threads */
     const struct llmc_compressed_tensor *words; /* the word embedding */
     struct llmc_compressed_parts *parts;        /* of each tensor, until they are unpacked */
-    atomic_int_least32_t failed; /* the first tensor that did not unpack */
+    struct llmc_failure failure;                /* of unpacking */
 };
 
 /* Memory of any content, which the reader then fills. */
@@ -270,13 +270,9 @@ static llmc_status read_expected(struct reader *reader, struct llmc_compressed *
 
 static void unpack(struct reader *reader, struct llmc_compressed *content, int32_t index)
 {
-    if (llmc_compressed_unpack(&content->tensors[index], &reader->parts[index]) == LLMC_OK) {
-        llmc_compressed_parts_release(&reader->parts[index]);
-        return;
-    }
-    int32_t first = atomic_load(&reader->failed);
-    while (index < first && !atomic_compare_exchange_weak(&reader->failed, &first, index))
-        ;
+    llmc_status status = llmc_compressed_unpack(&content->tensors[index], &reader->parts[index]);
+    llmc_failure_note(&reader->failure, index, status);
+    llmc_compressed_parts_release(&reader->parts[index]);
 }
 
 /* One thread finds the arrays through libhdf5, the others read and unpack what it has found. The word embedding, of
@@ -303,16 +299,14 @@ static llmc_status read_tensors(struct reader *reader, struct llmc_compressed *c
     LLMC_TRY(llmc_alloc(&content->tensors, (size_t)count, sizeof *content->tensors));
     content->tensor_count = count;
     reader->words = &content->tensors[LLMC_WORDS];
-    reader->failed = count;
     LLMC_TRY(llmc_alloc(&reader->parts, (size_t)count, sizeof *reader->parts));
 #pragma omp parallel if (reader->parallel)
 #pragma omp master
     status = read_and_unpack(reader, content);
     if (status == LLMC_OK)
         status = llmc_compressed_check_structure(content);
-    /* Messages are kept per thread, so the first tensor that failed is unpacked again by this one. */
-    if (status == LLMC_OK && reader->failed < count)
-        status = llmc_compressed_unpack(&content->tensors[reader->failed], &reader->parts[reader->failed]);
+    if (status == LLMC_OK)
+        status = llmc_failure_report(&reader->failure);
 exit:
     return status;
 }

@@ -1,5 +1,6 @@
 #include "formats/hdf5/envelope.h"
 
+#include "base/failure.h"
 #include "base/memory.h"
 
 #include <errno.h>
@@ -109,17 +110,14 @@ static llmc_status sum_source(const struct llmc_source *source, uint32_t *crc_re
     int64_t parts = (int64_t)((source->nbytes - BLOCK + PART_NBYTES - 1) / PART_NBYTES);
     uint32_t *crcs = NULL;
     llmc_status status = llmc_alloc(&crcs, (size_t)parts, sizeof *crcs);
-    int64_t failed = parts;
+    struct llmc_failure failure = {0};
     uLong crc = 0;
     if (status != LLMC_OK)
         return status;
-#pragma omp parallel for schedule(dynamic, 1) reduction(min : failed) if (parts > 4)
+#pragma omp parallel for schedule(dynamic, 1) if (parts > 4)
     for (int64_t part = 0; part < parts; part++)
-        if (sum_part(source, part, &crcs[part]) != LLMC_OK && part < failed)
-            failed = part;
-    /* Messages are kept per thread: the first part that failed is read again by this one. */
-    if (failed < parts)
-        status = sum_part(source, failed, &crcs[failed]);
+        llmc_failure_note(&failure, part, sum_part(source, part, &crcs[part]));
+    status = llmc_failure_report(&failure);
     for (int64_t part = 0; part < parts; part++)
         crc = crc32_combine(crc, crcs[part], (z_off_t)part_nbytes(source, part));
     free(crcs);
