@@ -7,6 +7,14 @@
 
 static _Thread_local char message[1024];
 
+/* The first bytes of `text` that fit become the message, ended whatever was there. */
+static void keep(const char *text)
+{
+    size_t nbytes = strnlen(text, sizeof message - 1);
+    memcpy(message, text, nbytes);
+    message[nbytes] = '\0';
+}
+
 llmc_status llmc_error(llmc_status code, const char *format, ...)
 {
     /* Formatted aside first: an argument may be the old message itself. */
@@ -15,7 +23,7 @@ llmc_status llmc_error(llmc_status code, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    memcpy(message, text, sizeof message);
+    keep(text);
     return code;
 }
 
@@ -28,7 +36,7 @@ llmc_status llmc_error_prefix(llmc_status code, const char *format, ...)
     vsnprintf(prefix, sizeof prefix, format, args);
     va_end(args);
     snprintf(text, sizeof text, "%s: %s", prefix, message);
-    memcpy(message, text, sizeof message - 1);
+    keep(text);
     return code;
 }
 
@@ -40,7 +48,7 @@ const char *llmc_error_message(void)
 const char *llmc_status_words(llmc_status code)
 {
     static const char *const words[] = {
-#define LLMC_STATUS_WORDS(code, exit_status, words) [code] = words,
+#define LLMC_STATUS_WORDS(code, number, exit_status, words) [code] = words,
         LLMC_STATUS_TABLE(LLMC_STATUS_WORDS)
 #undef LLMC_STATUS_WORDS
     };
@@ -50,7 +58,7 @@ const char *llmc_status_words(llmc_status code)
 int llmc_status_exit(llmc_status code)
 {
     static const int exits[] = {
-#define LLMC_STATUS_EXIT(code, exit_status, words) [code] = exit_status,
+#define LLMC_STATUS_EXIT(code, number, exit_status, words) [code] = exit_status,
         LLMC_STATUS_TABLE(LLMC_STATUS_EXIT)
 #undef LLMC_STATUS_EXIT
     };

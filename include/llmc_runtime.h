@@ -44,6 +44,7 @@ extern "C" {
 #endif
 
 /* What a call returns. Values stay what they are; new ones come at the end. */
+#ifndef LLMC_BASE_STATUS_H /* llmc's own sources have the same type from there */
 typedef enum llmc_status {
     LLMC_OK = 0,
     LLMC_ERR_IO,
@@ -56,6 +57,7 @@ typedef enum llmc_status {
     LLMC_ERR_UNSUPPORTED,
     LLMC_ERR_INTERRUPTED
 } llmc_status;
+#endif
 
 /* One sentence on this thread's last failure; "" if there was none. Valid until the thread's next failure. */
 LLMC_PUBLIC const char *llmc_error_message(void);

@@ -34,6 +34,30 @@ static void long_messages_are_cut(void **state)
     assert_string_equal(llmc_error_message() + 1020, ": s");
 }
 
+/* Leaves bytes other than zero where the next function's variables will lie. */
+static __attribute__((noinline)) void spoil_stack(void)
+{
+    volatile unsigned char bytes[8192];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = 'x';
+}
+
+/* Whatever was there before: a short message, then prefixes around the longest that fits. */
+static void cut_messages_end(void **state)
+{
+    (void)state;
+    char text[1101];
+    memset(text, 'b', sizeof text);
+    for (int nbytes = 990; nbytes <= 1100; nbytes++) {
+        size_t whole = (size_t)nbytes + strlen(": short");
+        spoil_stack();
+        llmc_error(LLMC_ERR_IO, "short");
+        spoil_stack();
+        llmc_error_prefix(LLMC_ERR_IO, "%.*s", nbytes, text);
+        assert_int_equal(strlen(llmc_error_message()), whole < 1023 ? whole : 1023);
+    }
+}
+
 static void *fail_elsewhere(void *argument)
 {
     (void)argument;
@@ -69,6 +93,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(message_is_kept),
         cmocka_unit_test(long_messages_are_cut),
+        cmocka_unit_test(cut_messages_end),
         cmocka_unit_test(threads_have_their_own),
         cmocka_unit_test(every_code_has_words_and_an_exit),
     };

@@ -53,12 +53,19 @@ def check_symbols(library_folder, scratch):
         assert nbytes < STRIPPED_NBYTES_MAX
 
 
+# What version 0.1.0 said; programs compiled with it compare numbers.
+STATUSES = ["OK", "ERR_IO", "ERR_FORMAT", "ERR_CONFIG", "ERR_DATA", "ERR_ARGUMENT", "ERR_MEMORY", "ERR_TORCH",
+            "ERR_UNSUPPORTED", "ERR_INTERRUPTED"]
+
+
 def check_header(include, scratch):
-    """Compiles alone, as strict C11 and as C++."""
+    """Compiles alone, as strict C11 and as C++; statuses have the numbers that they always had."""
     for language, options in (("c", ("-std=c11", "-Wpedantic")), ("c++", ("-std=c++11",))):
         path = os.path.join(scratch, "header." + language)
         with open(path, "w") as file:
             file.write("#include <llmc_runtime.h>\n")
+            for number, name in enumerate(STATUSES):
+                file.write(f"typedef char {name}_is_{number}[LLMC_{name} == {number} ? 1 : -1];\n")
         compiler = "gcc" if language == "c" else "g++"
         if subprocess.run(["which", compiler], capture_output=True).returncode == 0:
             run(compiler, "-x", language, "-Wall", "-Wextra", "-Werror", *options, "-I", include, "-fsyntax-only", path)
