@@ -13,7 +13,12 @@ static llmc_status become_trainer(char **argv)
     if (status != LLMC_OK)
         return status;
     execv(program, argv);
-    status = llmc_error(LLMC_ERR_IO, "%s: cannot start: %s", program, strerror(errno));
+    if (errno == ENOENT)
+        status = llmc_error(LLMC_ERR_UNSUPPORTED,
+                            "%s is missing: it is built with LLMC_TRAINING=ON and installed with the component training",
+                            program);
+    else
+        status = llmc_error(LLMC_ERR_IO, "%s: cannot start: %s", program, strerror(errno));
     free(program);
     return status;
 }

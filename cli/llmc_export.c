@@ -4,7 +4,9 @@
 #include "base/memory.h"
 #include "formats/checkpoint/compressed.h"
 #include "formats/export/huggingface.h"
+#ifdef LLMC_HAS_ONNX
 #include "formats/export/onnx.h"
+#endif
 
 #include <getopt.h>
 #include <stdio.h>
@@ -34,7 +36,11 @@ struct format {
 };
 
 static const struct format formats[] = {
+#ifdef LLMC_HAS_ONNX
     {"onnx", ".onnx", llmc_onnx_export},
+#else
+    {"onnx", ".onnx", NULL},
+#endif
     {"safetensors", "-hf", llmc_hf_export},
 };
 
@@ -62,6 +68,10 @@ static llmc_status export(const char *path, const struct format *format, const c
     llmc_status status = LLMC_OK;
     struct llmc_compressed content = {0};
     char *chosen = NULL;
+    if (!format->write)
+        LLMC_FAIL(LLMC_ERR_UNSUPPORTED,
+                  "--to %s: this llmc was built without it, where protoc-c, onnx.proto or libprotobuf-c was missing "
+                  "(Debian: protobuf-c-compiler, libonnx-dev, libprotobuf-c-dev)", format->name);
     if (!output) {
         LLMC_TRY(default_output(path, format->suffix, &chosen));
         output = chosen;

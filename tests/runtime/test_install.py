@@ -1,5 +1,6 @@
 """What is installed is what the README promises: the library from a temporary prefix, found by pkg-config and by
 CMake, shared and static, built into the example, with nothing behind it that must not be there.
+Then what trains: it must find LibTorch from where it is installed.
 Usage: test_install.py CMAKE BUILD [asan]"""
 import os
 import re
@@ -94,7 +95,8 @@ def links_shared(program):
 
 with tempfile.TemporaryDirectory() as scratch:
     prefix = os.path.join(scratch, "prefix")
-    run(CMAKE, "--install", BUILD, "--prefix", prefix)
+    run(CMAKE, "--install", BUILD, "--prefix", prefix, "--component", "runtime")
+    assert os.listdir(os.path.join(prefix, "bin")) == ["llmc"]
     header = run("find", prefix, "-name", "llmc_runtime.h").strip()
     library_folder = os.path.dirname(run("find", prefix, "-name", "libllmc_runtime.a").strip())
     check_symbols(library_folder, scratch)
@@ -112,3 +114,13 @@ with tempfile.TemporaryDirectory() as scratch:
             assert run(program, model, *TEXTS) == expected, program
             failed = subprocess.run([program, "/nonexistent"], capture_output=True, text=True)
             assert failed.returncode == 1 and failed.stderr.startswith("input/output error: /nonexistent: ")
+
+    bench = [os.path.join(prefix, "bin", "llmc"), "bench", "train", "--help"]
+    missing = subprocess.run(bench, capture_output=True, text=True)
+    assert missing.returncode == 9 and "component training" in missing.stderr, missing
+    run(CMAKE, "--install", BUILD, "--prefix", prefix, "--component", "training")
+    distill = os.path.join(prefix, "bin", "llmc-distill")
+    alone = {"PATH": os.environ["PATH"], "LD_LIBRARY_PATH": ""} if not SANITIZED else None
+    assert run(distill, "--help", env=alone).startswith("usage: llmc-distill CONFIG")
+    assert "stages" in run(distill, "--keys", env=alone)
+    assert run(*bench, env=alone).startswith("usage: llmc bench train")
