@@ -85,10 +85,10 @@ static int64_t resident_nbytes(void)
 static llmc_status profile(struct llmc_infer_rounds *rounds, int round, double *seconds)
 {
     llmc_status status = LLMC_OK;
-    struct llmc_profile sums;
+    struct llmc_rt_profile sums;
     int threads = threads_max(&rounds->plan);
     LLMC_TRY(use_threads(rounds, threads));
-    LLMC_TRY(llmc_int8_peak(llmc_kernels_choose(llmc_cpu_features()), threads, &rounds->peak));
+    LLMC_TRY(llmc_int8_peak(llmc_rt_kernels_choose(llmc_cpu_features()), threads, &rounds->peak));
     LLMC_TRY(llmc_infer_profile(rounds->work, rounds->predictor, LLMC_INFER_PROFILED_BATCH, seconds, &sums));
     for (int part = 0; part < LLMC_PARTS; part++)
         rounds->part_shares[part * rounds->plan.rounds + round] = sums.seconds[part] / (threads * *seconds);

@@ -171,15 +171,15 @@ exit:
 }
 
 llmc_status llmc_infer_profile(struct llmc_infer_work *work, struct llmc_predictor *predictor, int batch,
-                               double *seconds, struct llmc_profile *profile)
+                               double *seconds, struct llmc_rt_profile *profile)
 {
     llmc_status status = LLMC_OK;
-    struct llmc_profile *profiles = NULL;
+    struct llmc_rt_profile *profiles = NULL;
     int threads = llmc_predictor_threads(predictor);
     memset(profile, 0, sizeof *profile);
     LLMC_TRY(llmc_alloc(&profiles, (size_t)threads, sizeof *profiles));
     LLMC_TRY(warm_up(work, predictor, batch));
-    llmc_predictor_profile(predictor, profiles);
+    llmc_rt_predictor_profile(predictor, profiles);
     double start = llmc_clock();
     LLMC_TRY(answer_all(work, predictor, (size_t)batch, NULL));
     *seconds = llmc_clock() - start;
@@ -189,7 +189,7 @@ llmc_status llmc_infer_profile(struct llmc_infer_work *work, struct llmc_predict
         profile->integer_operations += profiles[i].integer_operations;
     }
 exit:
-    llmc_predictor_profile(predictor, NULL);
+    llmc_rt_predictor_profile(predictor, NULL);
     free(profiles);
     return status;
 }

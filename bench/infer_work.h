@@ -42,6 +42,6 @@ llmc_status llmc_infer_tokenize(struct llmc_infer_work *work, double *seconds);
 
 /* As predict does; *profile: the sums over all threads. */
 llmc_status llmc_infer_profile(struct llmc_infer_work *work, struct llmc_predictor *predictor, int batch,
-                               double *seconds, struct llmc_profile *profile);
+                               double *seconds, struct llmc_rt_profile *profile);
 
 #endif

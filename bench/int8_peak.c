@@ -49,13 +49,13 @@ static void product_release(struct product *product)
     free(product->start), free(product->scale), free(product->bias);
 }
 
-static void multiply(const struct llmc_kernels *kernels, const struct product *product, const struct shape *shape,
+static void multiply(const struct llmc_rt_kernels *kernels, const struct product *product, const struct shape *shape,
                      int thread)
 {
     size_t first = (size_t)thread * ROWS * WIDEST;
-    struct llmc_weights_i8 weights = {shape->inputs / 4, shape->outputs, product->panels, product->start,
+    struct llmc_rt_weights_i8 weights = {shape->inputs / 4, shape->outputs, product->panels, product->start,
                                       product->scale, product->bias};
-    struct llmc_target target = {.u8 = product->y + first, .stride = WIDEST, .quantiser = {10.0f, 128}};
+    struct llmc_rt_target target = {.u8 = product->y + first, .stride = WIDEST, .quantiser = {10.0f, 128}};
     kernels->linear_i8(&weights, 0, shape->outputs / LLMC_PANEL, product->x + first, WIDEST, ROWS, &target);
 }
 
@@ -65,7 +65,8 @@ static void raise(double *best, double rate)
 }
 
 /* As many turns as take long enough to be measured. */
-static double product_rate(const struct llmc_kernels *kernels, const struct product *product, const struct shape *shape,
+static double product_rate(const struct llmc_rt_kernels *kernels, const struct product *product,
+                           const struct shape *shape,
                            int threads)
 {
     double seconds = 0;
@@ -81,7 +82,7 @@ static double product_rate(const struct llmc_kernels *kernels, const struct prod
     return 2.0 * ROWS * shape->inputs * shape->outputs * threads * (double)(turns / 2) / seconds;
 }
 
-static double instruction_rate(const struct llmc_kernels *kernels, int threads)
+static double instruction_rate(const struct llmc_rt_kernels *kernels, int threads)
 {
     double seconds = 0, operations = 0;
     for (int64_t turns = 1; seconds < MEASURED_SECONDS; turns *= 2) {
@@ -95,7 +96,7 @@ static double instruction_rate(const struct llmc_kernels *kernels, int threads)
     return operations / seconds;
 }
 
-llmc_status llmc_int8_peak(const struct llmc_kernels *kernels, int threads, struct llmc_int8_peak *peak)
+llmc_status llmc_int8_peak(const struct llmc_rt_kernels *kernels, int threads, struct llmc_int8_peak *peak)
 {
     llmc_status status = LLMC_OK;
     struct product product;

@@ -14,6 +14,6 @@ struct llmc_int8_peak {
 
 /* Measures for about a tenth of a second on `threads` threads, and raises *peak where it is faster.
  * Errors: LLMC_ERR_MEMORY. */
-llmc_status llmc_int8_peak(const struct llmc_kernels *kernels, int threads, struct llmc_int8_peak *peak);
+llmc_status llmc_int8_peak(const struct llmc_rt_kernels *kernels, int threads, struct llmc_int8_peak *peak);
 
 #endif

@@ -54,16 +54,16 @@ static json_t *tensor_json(const struct llmc_compressed_tensor *tensor, int64_t 
     return json;
 }
 
-static struct llmc_unused unused_in(const struct llmc_compressed *content, int32_t layer)
+static struct llmc_rt_unused unused_in(const struct llmc_compressed *content, int32_t layer)
 {
-    return llmc_unused_count(&content->architecture, &content->tensors[llmc_layer_parameter(layer, 0)]);
+    return llmc_rt_unused_count(&content->architecture, &content->tensors[llmc_layer_parameter(layer, 0)]);
 }
 
 static json_t *skipped_json(const struct llmc_compressed *content)
 {
     json_t *layers = json_array();
     for (int32_t i = 0; i < content->architecture.layers; i++) {
-        struct llmc_unused unused = unused_in(content, i);
+        struct llmc_rt_unused unused = unused_in(content, i);
         json_array_append_new(layers, json_pack("{s:i, s:i}", "heads", unused.heads, "neurons", unused.neurons));
     }
     return layers;
@@ -73,7 +73,7 @@ static void print_skipped(const struct llmc_compressed *content)
 {
     const struct llmc_architecture *a = &content->architecture;
     for (int32_t i = 0; i < a->layers; i++) {
-        struct llmc_unused unused = unused_in(content, i);
+        struct llmc_rt_unused unused = unused_in(content, i);
         if (unused.heads || unused.neurons)
             printf("skipped at run time in layer %d: %d of %d heads, %d of %d neurons\n", i, unused.heads, a->heads,
                    unused.neurons, a->ffn);

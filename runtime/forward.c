@@ -12,12 +12,12 @@
 
 struct pass {
     const struct llmc_model *model;
-    const struct llmc_kernels *kernels;
-    const struct llmc_sequences *sequences;
-    struct llmc_work *work;
-    struct llmc_scratch *scratch;
-    struct llmc_team team;
-    struct llmc_profile *profile;
+    const struct llmc_rt_kernels *kernels;
+    const struct llmc_rt_sequences *sequences;
+    struct llmc_rt_work *work;
+    struct llmc_rt_scratch *scratch;
+    struct llmc_rt_team team;
+    struct llmc_rt_profile *profile;
     double since;    /* of the profile: when the part under way began */
     float *x, *y;    /* the work's, in changing roles: x is the state of the encoder */
     int64_t rows;    /* of x: all tokens; behind the last attention, the first of each sequence */
@@ -35,7 +35,7 @@ static struct share share_of(const struct pass *pass, int64_t count)
 }
 
 /* Ends a part of the profile; the next begins. */
-static void lap(struct pass *pass, enum llmc_part part)
+static void lap(struct pass *pass, enum llmc_rt_part part)
 {
     if (pass->profile) {
         double now = llmc_clock();
@@ -53,12 +53,12 @@ static void wait(struct pass *pass)
     }
 }
 
-static enum llmc_step step_of(enum llmc_activation activation)
+static enum llmc_rt_step step_of(enum llmc_activation activation)
 {
     return activation == LLMC_GELU ? LLMC_STEP_GELU : activation == LLMC_RELU ? LLMC_STEP_RELU : LLMC_STEP_GELU_TANH;
 }
 
-static void add_row(const struct llmc_vectors *vectors, const struct llmc_table *table, int64_t row, float *out)
+static void add_row(const struct llmc_rt_vectors *vectors, const struct llmc_rt_table *table, int64_t row, float *out)
 {
     size_t at = (size_t)row * (size_t)table->cols;
     if (table->number == LLMC_I8)
@@ -70,7 +70,7 @@ static void add_row(const struct llmc_vectors *vectors, const struct llmc_table 
 }
 
 /* Quantises row `row` of `from` where `next` takes integers. */
-static void quantise_row(const struct pass *pass, const struct llmc_linear *next, const float *from, int64_t row)
+static void quantise_row(const struct pass *pass, const struct llmc_rt_linear *next, const float *from, int64_t row)
 {
     int32_t hidden = pass->model->architecture.hidden;
     if (next->integer)
@@ -86,12 +86,12 @@ struct input {
 };
 
 /* Outputs of the panels first..last-1, which are the target's columns from 0 on. */
-static void linear_part(struct pass *pass, const struct llmc_linear *linear, int32_t first, int32_t last,
-                        struct input input, const struct llmc_target *target)
+static void linear_part(struct pass *pass, const struct llmc_rt_linear *linear, int32_t first, int32_t last,
+                        struct input input, const struct llmc_rt_target *target)
 {
     int32_t end = last * LLMC_PANEL, outputs = (end < linear->outputs ? end : linear->outputs) - first * LLMC_PANEL;
     if (linear->integer) {
-        struct llmc_weights_i8 part = linear->i8;
+        struct llmc_rt_weights_i8 part = linear->i8;
         part.n = outputs;
         part.panels += (size_t)first * (size_t)part.k_groups * LLMC_PANEL * 4;
         part.start += first * LLMC_PANEL;
@@ -101,7 +101,7 @@ static void linear_part(struct pass *pass, const struct llmc_linear *linear, int
         if (pass->profile)
             pass->profile->integer_operations += 2.0 * (double)pass->rows * linear->inputs * outputs;
     } else {
-        struct llmc_weights_f32 part = linear->f32;
+        struct llmc_rt_weights_f32 part = linear->f32;
         part.n = outputs;
         part.panels += (size_t)first * (size_t)part.k * LLMC_PANEL;
         part.bias += first * LLMC_PANEL;
@@ -111,7 +111,8 @@ static void linear_part(struct pass *pass, const struct llmc_linear *linear, int
 }
 
 /* A layer, each member of the team some of its outputs. */
-static void linear(struct pass *pass, const struct llmc_linear *linear, struct input input, struct llmc_target target)
+static void linear(struct pass *pass, const struct llmc_rt_linear *linear, struct input input,
+                   struct llmc_rt_target target)
 {
     struct share share = share_of(pass, linear->panels);
     size_t column = (size_t)share.begin * LLMC_PANEL;
@@ -127,7 +128,7 @@ static void linear(struct pass *pass, const struct llmc_linear *linear, struct i
 static void embed(struct pass *pass)
 {
     const struct llmc_model *model = pass->model;
-    const struct llmc_sequences *sequences = pass->sequences;
+    const struct llmc_rt_sequences *sequences = pass->sequences;
     int32_t hidden = model->architecture.hidden;
     struct share share = share_of(pass, pass->rows);
     int32_t sequence = 0;
@@ -160,10 +161,10 @@ static struct heads heads_from(const struct llmc_architecture *architecture, int
 }
 
 /* scratch->qkv = queries, keys and values of these heads: [rows, 3, panels of numbers]. */
-static void project(struct pass *pass, const struct llmc_linear *qkv, const struct heads *heads)
+static void project(struct pass *pass, const struct llmc_rt_linear *qkv, const struct heads *heads)
 {
     struct input input = {pass->x, pass->work->x_u8, qkv->integer ? pass->x_stride : (size_t)qkv->inputs};
-    struct llmc_target target = {.f32 = pass->scratch->qkv, .stride = 3 * (size_t)heads->panels * LLMC_PANEL};
+    struct llmc_rt_target target = {.f32 = pass->scratch->qkv, .stride = 3 * (size_t)heads->panels * LLMC_PANEL};
     for (int32_t part = 0; part < 3; part++, target.f32 += heads->panels * LLMC_PANEL) {
         int32_t first = part * (qkv->panels / 3) + heads->panel;
         linear_part(pass, qkv, first, first + heads->panels, input, &target);
@@ -172,17 +173,17 @@ static void project(struct pass *pass, const struct llmc_linear *qkv, const stru
 
 /* Attention of these heads, as `next` takes it: into context, or quantised into context_u8. With `first_only`, only the
  * first token of each sequence is needed further: only its query is asked, and the result has one row a sequence. */
-static void attend(struct pass *pass, const struct heads *heads, const struct llmc_linear *next, bool first_only)
+static void attend(struct pass *pass, const struct heads *heads, const struct llmc_rt_linear *next, bool first_only)
 {
-    const struct llmc_sequences *sequences = pass->sequences;
+    const struct llmc_rt_sequences *sequences = pass->sequences;
     size_t hidden = (size_t)pass->model->architecture.hidden;
     size_t width = hidden / (size_t)pass->model->architecture.heads;
     size_t columns = (size_t)heads->panels * LLMC_PANEL, before = (size_t)heads->panel * LLMC_PANEL;
     for (int64_t sequence = 0; sequence < sequences->count; sequence++) {
         int64_t offset = sequences->offsets[sequence], row = first_only ? sequence : offset;
-        struct llmc_head head = {.stride = 3 * columns, .length = sequences->offsets[sequence + 1] - (int32_t)offset,
+        struct llmc_rt_head head = {.stride = 3 * columns, .length = sequences->offsets[sequence + 1] - (int32_t)offset,
                                  .width = (int32_t)width, .scratch = pass->scratch->numbers};
-        struct llmc_target out = {.quantiser = next->input};
+        struct llmc_rt_target out = {.quantiser = next->input};
         head.queries = first_only ? 1 : head.length;
         out.stride = next->integer ? pass->x_stride : hidden;
         for (int32_t i = heads->first; i < heads->last; i++) {
@@ -201,11 +202,11 @@ static void attend(struct pass *pass, const struct heads *heads, const struct ll
 }
 
 /* The self-attention of a layer: each member of the team some of the heads. */
-static void self_attention(struct pass *pass, const struct llmc_layer *layer, bool first_only)
+static void self_attention(struct pass *pass, const struct llmc_rt_layer *layer, bool first_only)
 {
     const struct llmc_architecture *architecture = &pass->model->architecture;
     struct share share = share_of(pass, layer->heads);
-    int32_t at_once = llmc_heads_at_once(architecture, pass->rows);
+    int32_t at_once = llmc_rt_heads_at_once(architecture, pass->rows);
     int32_t groups = ((int32_t)(share.end - share.begin) + at_once - 1) / at_once;
     for (int32_t first = (int32_t)share.begin, last; first < share.end; first = last, groups--) {
         last = first + ((int32_t)share.end - first + groups - 1) / groups;
@@ -233,7 +234,7 @@ static void exchange(struct pass *pass)
 }
 
 /* x = layer norm of y + x, quantised for `next`; x and y change roles. */
-static void normalise(struct pass *pass, const struct llmc_norm *norm, const struct llmc_linear *next)
+static void normalise(struct pass *pass, const struct llmc_rt_norm *norm, const struct llmc_rt_linear *next)
 {
     int32_t hidden = pass->model->architecture.hidden;
     struct share share = share_of(pass, pass->rows);
@@ -248,7 +249,7 @@ static void normalise(struct pass *pass, const struct llmc_norm *norm, const str
 }
 
 /* Rows of `hidden` numbers. */
-static struct input input_of(const struct pass *pass, const struct llmc_linear *linear, const float *f32,
+static struct input input_of(const struct pass *pass, const struct llmc_rt_linear *linear, const float *f32,
                              const uint8_t *u8)
 {
     return (struct input){f32, u8, linear->integer ? pass->x_stride : (size_t)pass->model->architecture.hidden};
@@ -257,10 +258,10 @@ static struct input input_of(const struct pass *pass, const struct llmc_linear *
 static void encode_layer(struct pass *pass, int32_t index)
 {
     const struct llmc_model *model = pass->model;
-    const struct llmc_layer *layer = &model->layers[index];
-    struct llmc_work *work = pass->work;
+    const struct llmc_rt_layer *layer = &model->layers[index];
+    struct llmc_rt_work *work = pass->work;
     bool last = index + 1 == model->architecture.layers;
-    const struct llmc_linear *next = last ? &model->pooler : &model->layers[index + 1].qkv;
+    const struct llmc_rt_linear *next = last ? &model->pooler : &model->layers[index + 1].qkv;
     size_t hidden = (size_t)model->architecture.hidden, ffn = (size_t)model->architecture.ffn;
 
     self_attention(pass, layer, last);
@@ -272,10 +273,10 @@ static void encode_layer(struct pass *pass, int32_t index)
         pass->rows = pass->sequences->count;
     }
     linear(pass, &layer->attention_output, input_of(pass, &layer->attention_output, work->context, work->context_u8),
-           (struct llmc_target){.f32 = pass->y, .stride = hidden});
+           (struct llmc_rt_target){.f32 = pass->y, .stride = hidden});
     normalise(pass, &layer->attention_norm, &layer->intermediate);
 
-    struct llmc_target wide = {.step = step_of(model->architecture.activation), .f32 = work->ffn, .stride = ffn};
+    struct llmc_rt_target wide = {.step = step_of(model->architecture.activation), .f32 = work->ffn, .stride = ffn};
     if (layer->output.integer) {
         wide.f32 = NULL;
         wide.u8 = work->ffn_u8;
@@ -284,12 +285,13 @@ static void encode_layer(struct pass *pass, int32_t index)
     }
     linear(pass, &layer->intermediate, input_of(pass, &layer->intermediate, pass->x, work->x_u8), wide);
     struct input ffn_input = {work->ffn, work->ffn_u8, layer->output.integer ? pass->ffn_stride : ffn};
-    linear(pass, &layer->output, ffn_input, (struct llmc_target){.f32 = pass->y, .stride = hidden});
+    linear(pass, &layer->output, ffn_input, (struct llmc_rt_target){.f32 = pass->y, .stride = hidden});
     normalise(pass, &layer->output_norm, next);
 }
 
-void llmc_forward(const struct llmc_model *model, const struct llmc_sequences *sequences, struct llmc_work *work,
-                  struct llmc_scratch *scratch, struct llmc_team team, struct llmc_profile *profile, float *logits)
+void llmc_rt_forward(const struct llmc_model *model, const struct llmc_rt_sequences *sequences,
+                     struct llmc_rt_work *work, struct llmc_rt_scratch *scratch, struct llmc_rt_team team,
+                     struct llmc_rt_profile *profile, float *logits)
 {
     size_t hidden = (size_t)model->architecture.hidden;
     struct pass pass = {
@@ -311,7 +313,7 @@ void llmc_forward(const struct llmc_model *model, const struct llmc_sequences *s
     for (int32_t i = 0; i < model->architecture.layers; i++)
         encode_layer(&pass, i);
     linear(&pass, &model->pooler, input_of(&pass, &model->pooler, pass.x, work->x_u8),
-           (struct llmc_target){.step = LLMC_STEP_TANH, .f32 = pass.y, .stride = hidden});
+           (struct llmc_rt_target){.step = LLMC_STEP_TANH, .f32 = pass.y, .stride = hidden});
     linear(&pass, &model->classifier, (struct input){.f32 = pass.y, .stride = hidden},
-           (struct llmc_target){.f32 = logits, .stride = (size_t)model->architecture.labels});
+           (struct llmc_rt_target){.f32 = logits, .stride = (size_t)model->architecture.labels});
 }

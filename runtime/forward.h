@@ -9,7 +9,7 @@
 #include "runtime/profile.h"
 
 /* Sequence i is ids[offsets[i]] .. ids[offsets[i + 1] - 1]; every sequence has at least one token. */
-struct llmc_sequences {
+struct llmc_rt_sequences {
     int32_t count;
     const int32_t *offsets; /* [count + 1] */
     const int32_t *ids;
@@ -17,7 +17,7 @@ struct llmc_sequences {
 };
 
 /* Activations of one forward pass. T: its tokens. */
-struct llmc_work {
+struct llmc_rt_work {
     int64_t tokens_max; /* capacity */
     float *x, *y;       /* [T, hidden] */
     float *context;     /* [T, hidden]; NULL where all layers run in integers */
@@ -28,33 +28,34 @@ struct llmc_work {
 };
 
 /* Attention, for one thread. */
-struct llmc_scratch {
+struct llmc_rt_scratch {
     int64_t length_max; /* capacity: tokens of a sequence */
     int64_t qkv_count;  /* capacity of qkv */
-    float *numbers;     /* [llmc_head_scratch()] of one sequence and head */
+    float *numbers;     /* [llmc_rt_head_scratch()] of one sequence and head */
     float *qkv;         /* [T, 3, columns] queries, keys and values of some heads */
 };
 
 /* As many heads at once as keep their queries, keys and values near, in the second-level cache, until
  * attention has used them: at least one. */
-int32_t llmc_heads_at_once(const struct llmc_architecture *architecture, int64_t tokens);
+int32_t llmc_rt_heads_at_once(const struct llmc_architecture *architecture, int64_t tokens);
 
 /* The threads that work on one forward pass together. */
-struct llmc_team {
+struct llmc_rt_team {
     int rank, size;
 };
 
 /* Make room for `tokens` tokens, and sequences of `length` tokens; keep what is there when it is
  * enough. Errors: LLMC_ERR_MEMORY. A zeroed struct is empty; release leaves one. */
-llmc_status llmc_work_reserve(struct llmc_work *work, const struct llmc_model *model, int64_t tokens);
-void llmc_work_release(struct llmc_work *work);
-llmc_status llmc_scratch_reserve(struct llmc_scratch *scratch, const struct llmc_model *model, int64_t tokens,
-                                 int64_t length);
-void llmc_scratch_release(struct llmc_scratch *scratch);
+llmc_status llmc_rt_work_reserve(struct llmc_rt_work *work, const struct llmc_model *model, int64_t tokens);
+void llmc_rt_work_release(struct llmc_rt_work *work);
+llmc_status llmc_rt_scratch_reserve(struct llmc_rt_scratch *scratch, const struct llmc_model *model, int64_t tokens,
+                                    int64_t length);
+void llmc_rt_scratch_release(struct llmc_rt_scratch *scratch);
 
 /* logits [sequences->count, labels]. Called by every member of the team, each with its own
  * scratch and profile (NULL: none), inside a parallel region when team.size > 1. */
-void llmc_forward(const struct llmc_model *model, const struct llmc_sequences *sequences, struct llmc_work *work,
-                  struct llmc_scratch *scratch, struct llmc_team team, struct llmc_profile *profile, float *logits);
+void llmc_rt_forward(const struct llmc_model *model, const struct llmc_rt_sequences *sequences,
+                     struct llmc_rt_work *work, struct llmc_rt_scratch *scratch, struct llmc_rt_team team,
+                     struct llmc_rt_profile *profile, float *logits);
 
 #endif

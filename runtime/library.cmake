@@ -5,7 +5,7 @@ include(CMakePackageConfigHelpers)
 # The module and what it needs of those below as one object, in which the hidden names are local: they cannot clash
 # with those of a program.
 set(object ${CMAKE_CURRENT_BINARY_DIR}/llmc_runtime.o)
-set(modules llmc_kernels llmc_compressed llmc_hdf5_file llmc_architecture llmc_text llmc_base)
+set(modules llmc_rt_kernels llmc_compressed llmc_hdf5_file llmc_architecture llmc_text llmc_base)
 list(TRANSFORM modules REPLACE "(.+)" "$<TARGET_FILE:\\1>" OUTPUT_VARIABLE archives)
 add_custom_command(OUTPUT ${object}
   COMMAND ${CMAKE_LINKER} -r -o ${object} --whole-archive $<TARGET_FILE:llmc_runtime> --no-whole-archive

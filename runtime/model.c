@@ -31,7 +31,7 @@ static void drop(struct llmc_compressed_tensor *tensors, int count)
     }
 }
 
-static llmc_status take_norm(struct llmc_norm *out, struct source *source)
+static llmc_status take_norm(struct llmc_rt_norm *out, struct source *source)
 {
     llmc_status status = LLMC_OK;
     struct llmc_compressed_tensor *tensors = take(source, 2);
@@ -46,12 +46,12 @@ exit:
 
 /* A layer to be packed: `count` weights, then their biases. */
 struct packing {
-    struct llmc_linear *out;
+    struct llmc_rt_linear *out;
     struct llmc_compressed_tensor *tensors;
     int count;
 };
 
-static void take_linear(struct packing *packing, struct llmc_linear *out, struct source *source, int count)
+static void take_linear(struct packing *packing, struct llmc_rt_linear *out, struct source *source, int count)
 {
     *packing = (struct packing){out, take(source, 2 * count), count};
 }
@@ -68,7 +68,7 @@ static llmc_status pack_all(const struct packing *packings, int32_t count)
 #pragma omp parallel for schedule(dynamic, 1) reduction(min : failed) if (nbytes >= PARALLEL_NBYTES)
     for (int32_t i = 0; i < count; i++) {
         const struct packing *packing = &packings[i];
-        if (llmc_linear_pack(packing->out, packing->tensors, packing->tensors + packing->count, packing->count) !=
+        if (llmc_rt_linear_pack(packing->out, packing->tensors, packing->tensors + packing->count, packing->count) !=
             LLMC_OK)
             failed = i < failed ? i : failed;
         drop(packing->tensors, 2 * packing->count);
@@ -85,14 +85,14 @@ static llmc_status take_parameters(struct llmc_model *model, struct source *sour
     struct packing *packings = NULL, *next;
     LLMC_TRY(llmc_alloc(&packings, (size_t)layers * IN_LAYER + IN_HEAD, sizeof *packings));
     next = packings;
-    LLMC_TRY(llmc_table_take(&model->words, take(source, 1)));
-    LLMC_TRY(llmc_table_take(&model->positions, take(source, 1)));
-    LLMC_TRY(llmc_table_take(&model->types, take(source, 1)));
+    LLMC_TRY(llmc_rt_table_take(&model->words, take(source, 1)));
+    LLMC_TRY(llmc_rt_table_take(&model->positions, take(source, 1)));
+    LLMC_TRY(llmc_rt_table_take(&model->types, take(source, 1)));
     LLMC_TRY(take_norm(&model->embedding_norm, source));
     LLMC_TRY(llmc_alloc(&model->layers, (size_t)layers, sizeof *model->layers));
     for (int32_t i = 0; i < layers; i++) {
-        struct llmc_layer *layer = &model->layers[i];
-        llmc_unused_drop(&model->architecture, &source->content->tensors[source->next]);
+        struct llmc_rt_layer *layer = &model->layers[i];
+        llmc_rt_unused_drop(&model->architecture, &source->content->tensors[source->next]);
         layer->heads = (int32_t)source->content->tensors[source->next].rows /
                        (model->architecture.hidden / model->architecture.heads);
         take_linear(next++, &layer->qkv, source, 3);
@@ -118,7 +118,7 @@ static llmc_status load(struct llmc_model *model)
     LLMC_TRY(llmc_compressed_read_source(&model->source, true, &content));
     model->architecture = content.architecture;
     model->tokens_max = content.tokens_max;
-    model->kernels = llmc_kernels_choose(llmc_cpu_features());
+    model->kernels = llmc_rt_kernels_choose(llmc_cpu_features());
     model->labels = content.labels;
     content.labels = NULL;
     LLMC_TRY(llmc_tokenizer_create(&model->tokenizer, content.vocabulary, content.vocabulary_nbytes, &content.rules,
@@ -167,7 +167,7 @@ exit:
     return status;
 }
 
-static void release_norm(struct llmc_norm *norm)
+static void release_norm(struct llmc_rt_norm *norm)
 {
     free(norm->weight);
     free(norm->bias);
@@ -180,22 +180,22 @@ void llmc_model_free(struct llmc_model *model)
     for (int32_t i = 0; model->labels && i < model->architecture.labels; i++)
         free(model->labels[i]);
     free(model->labels);
-    llmc_table_release(&model->words);
-    llmc_table_release(&model->positions);
-    llmc_table_release(&model->types);
+    llmc_rt_table_release(&model->words);
+    llmc_rt_table_release(&model->positions);
+    llmc_rt_table_release(&model->types);
     release_norm(&model->embedding_norm);
     for (int32_t i = 0; model->layers && i < model->architecture.layers; i++) {
-        struct llmc_layer *layer = &model->layers[i];
-        llmc_linear_release(&layer->qkv);
-        llmc_linear_release(&layer->attention_output);
-        llmc_linear_release(&layer->intermediate);
-        llmc_linear_release(&layer->output);
+        struct llmc_rt_layer *layer = &model->layers[i];
+        llmc_rt_linear_release(&layer->qkv);
+        llmc_rt_linear_release(&layer->attention_output);
+        llmc_rt_linear_release(&layer->intermediate);
+        llmc_rt_linear_release(&layer->output);
         release_norm(&layer->attention_norm);
         release_norm(&layer->output_norm);
     }
     free(model->layers);
-    llmc_linear_release(&model->pooler);
-    llmc_linear_release(&model->classifier);
+    llmc_rt_linear_release(&model->pooler);
+    llmc_rt_linear_release(&model->classifier);
     llmc_tokenizer_free(model->tokenizer);
     llmc_source_close(&model->source);
     free(model->name);

@@ -23,7 +23,7 @@ static int32_t pack_row_i8(int8_t *panels, int32_t k_groups, const struct llmc_c
     return sum;
 }
 
-static llmc_status pack_i8(struct llmc_linear *out, const struct llmc_compressed_tensor *weights, int count,
+static llmc_status pack_i8(struct llmc_rt_linear *out, const struct llmc_compressed_tensor *weights, int count,
                            int32_t outputs, int32_t inputs)
 {
     llmc_status status = LLMC_OK;
@@ -48,14 +48,14 @@ static llmc_status pack_i8(struct llmc_linear *out, const struct llmc_compressed
             scale[n] = weights[i].input_scale * weights[i].scales[row];
         }
     }
-    out->input = (struct llmc_quantiser){1.0f / weights->input_scale, weights->input_zero_point};
-    out->i8 = (struct llmc_weights_i8){.k_groups = k_groups, .n = outputs, .panels = panels,
+    out->input = (struct llmc_rt_quantiser){1.0f / weights->input_scale, weights->input_zero_point};
+    out->i8 = (struct llmc_rt_weights_i8){.k_groups = k_groups, .n = outputs, .panels = panels,
                                        .start = start, .scale = scale};
 exit:
     return status;
 }
 
-static llmc_status pack_f32(struct llmc_linear *out, const struct llmc_compressed_tensor *weights, int count,
+static llmc_status pack_f32(struct llmc_rt_linear *out, const struct llmc_compressed_tensor *weights, int count,
                             int32_t outputs, int32_t inputs)
 {
     llmc_status status = LLMC_OK;
@@ -73,14 +73,14 @@ static llmc_status pack_f32(struct llmc_linear *out, const struct llmc_compresse
                 to[(int64_t)k * LLMC_PANEL] = values[k];
         }
     }
-    out->f32 = (struct llmc_weights_f32){.k = inputs, .n = outputs, .panels = panels};
+    out->f32 = (struct llmc_rt_weights_f32){.k = inputs, .n = outputs, .panels = panels};
 exit:
     free(values);
     return status;
 }
 
-llmc_status llmc_linear_pack(struct llmc_linear *out, const struct llmc_compressed_tensor *weights,
-                             const struct llmc_compressed_tensor *biases, int count)
+llmc_status llmc_rt_linear_pack(struct llmc_rt_linear *out, const struct llmc_compressed_tensor *weights,
+                                const struct llmc_compressed_tensor *biases, int count)
 {
     llmc_status status = LLMC_OK;
     float *bias = NULL;
@@ -106,7 +106,7 @@ exit:
     return status;
 }
 
-void llmc_linear_release(struct llmc_linear *linear)
+void llmc_rt_linear_release(struct llmc_rt_linear *linear)
 {
     for (size_t i = 0; i < sizeof linear->memory / sizeof linear->memory[0]; i++)
         free(linear->memory[i]);

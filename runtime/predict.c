@@ -23,7 +23,7 @@ enum { GROUP_TOKENS = 2048, CHUNK_TOKENS = 192, BLOCK_PLACES = 1 << 16, BLOCK_TE
 struct llmc_predictor {
     const struct llmc_model *model;
     int threads;
-    struct llmc_profile *profiles; /* [threads], the caller's; NULL: none */
+    struct llmc_rt_profile *profiles; /* [threads], the caller's; NULL: none */
     int32_t block_texts;
     int32_t *places;         /* [block_texts, tokens_max] */
     uint8_t *place_types;    /* [block_texts, tokens_max] */
@@ -32,13 +32,13 @@ struct llmc_predictor {
     uint8_t *types;          /* [group] */
     int32_t *offsets;        /* [2 * block_texts + 1] one run per chunk, each from 0 */
     struct chunk *chunks;    /* [block_texts] */
-    struct llmc_work *works;       /* [threads] */
-    struct llmc_scratch *scratches; /* [threads] */
+    struct llmc_rt_work *works;       /* [threads] */
+    struct llmc_rt_scratch *scratches; /* [threads] */
 };
 
 /* Sequences of a group that pass through the encoder together. */
 struct chunk {
-    struct llmc_sequences sequences;
+    struct llmc_rt_sequences sequences;
     int32_t first; /* in the block */
     int32_t tokens;
 };
@@ -79,9 +79,9 @@ void llmc_predictor_free(struct llmc_predictor *predictor)
         return;
     for (int i = 0; i < predictor->threads; i++) {
         if (predictor->works)
-            llmc_work_release(&predictor->works[i]);
+            llmc_rt_work_release(&predictor->works[i]);
         if (predictor->scratches)
-            llmc_scratch_release(&predictor->scratches[i]);
+            llmc_rt_scratch_release(&predictor->scratches[i]);
     }
     free(predictor->places);
     free(predictor->place_types);
@@ -100,12 +100,12 @@ int llmc_predictor_threads(const struct llmc_predictor *predictor)
     return predictor->threads;
 }
 
-void llmc_predictor_profile(struct llmc_predictor *predictor, struct llmc_profile *profiles)
+void llmc_rt_predictor_profile(struct llmc_predictor *predictor, struct llmc_rt_profile *profiles)
 {
     predictor->profiles = profiles;
 }
 
-static struct llmc_profile *profile_of(const struct llmc_predictor *predictor, int thread)
+static struct llmc_rt_profile *profile_of(const struct llmc_predictor *predictor, int thread)
 {
     return predictor->profiles ? &predictor->profiles[thread] : NULL;
 }
@@ -117,13 +117,13 @@ static llmc_status encode_text(struct llmc_predictor *predictor, const char *con
     const struct llmc_model *model = predictor->model;
     const char *pair = pairs ? pairs[i] : NULL;
     size_t at = (size_t)i * (size_t)model->tokens_max;
-    struct llmc_profile *profile = profile_of(predictor, omp_get_thread_num());
+    struct llmc_rt_profile *profile = profile_of(predictor, omp_get_thread_num());
     double since = profile ? llmc_clock() : 0.0;
     llmc_status status = llmc_tokenizer_encode(model->tokenizer, texts[i], strlen(texts[i]), pair,
                                                pair ? strlen(pair) : 0, model->tokens_max, predictor->places + at,
                                                predictor->place_types + at, &predictor->lengths[i]);
     if (status == LLMC_OK)
-        status = llmc_table_fetch(&model->words, predictor->places + at, predictor->lengths[i]);
+        status = llmc_rt_table_fetch(&model->words, predictor->places + at, predictor->lengths[i]);
     if (profile)
         profile->seconds[LLMC_PART_TOKENS] += llmc_clock() - since;
     return status;
@@ -180,9 +180,9 @@ static llmc_status reserve(struct llmc_predictor *predictor, int32_t chunk_count
         tokens = predictor->chunks[i].tokens > tokens ? predictor->chunks[i].tokens : tokens;
     int works = chunk_count < predictor->threads ? chunk_count : predictor->threads;
     for (int i = 0; i < works; i++)
-        LLMC_TRY(llmc_work_reserve(&predictor->works[i], predictor->model, tokens));
+        LLMC_TRY(llmc_rt_work_reserve(&predictor->works[i], predictor->model, tokens));
     for (int i = 0; i < predictor->threads; i++)
-        LLMC_TRY(llmc_scratch_reserve(&predictor->scratches[i], predictor->model, tokens, longest));
+        LLMC_TRY(llmc_rt_scratch_reserve(&predictor->scratches[i], predictor->model, tokens, longest));
 exit:
     return status;
 }
@@ -202,19 +202,19 @@ static llmc_status run_group(struct llmc_predictor *predictor, int32_t first, in
         for (int32_t i = 0; i < count; i++) {
             int thread = omp_get_thread_num();
             struct chunk *chunk = &predictor->chunks[i];
-            llmc_forward(model, &chunk->sequences, &predictor->works[thread], &predictor->scratches[thread],
-                         (struct llmc_team){0, 1}, profile_of(predictor, thread),
-                         out + (size_t)chunk->first * labels);
+            llmc_rt_forward(model, &chunk->sequences, &predictor->works[thread], &predictor->scratches[thread],
+                            (struct llmc_rt_team){0, 1}, profile_of(predictor, thread),
+                            out + (size_t)chunk->first * labels);
         }
         return LLMC_OK;
     }
 #pragma omp parallel num_threads(predictor->threads)
     {
-        struct llmc_team team = {omp_get_thread_num(), omp_get_num_threads()};
+        struct llmc_rt_team team = {omp_get_thread_num(), omp_get_num_threads()};
         for (int32_t i = 0; i < count; i++) {
             struct chunk *chunk = &predictor->chunks[i];
-            llmc_forward(model, &chunk->sequences, &predictor->works[0], &predictor->scratches[team.rank], team,
-                         profile_of(predictor, team.rank), out + (size_t)chunk->first * labels);
+            llmc_rt_forward(model, &chunk->sequences, &predictor->works[0], &predictor->scratches[team.rank], team,
+                            profile_of(predictor, team.rank), out + (size_t)chunk->first * labels);
         }
     }
     return LLMC_OK;

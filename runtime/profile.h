@@ -1,6 +1,6 @@
 /*
  * Where the time of predictions goes: for benchmarks, which give a predictor one
- * profile a thread to add to (llmc_predictor_profile).
+ * profile a thread to add to (llmc_rt_predictor_profile).
  */
 #ifndef LLMC_RUNTIME_PROFILE_H
 #define LLMC_RUNTIME_PROFILE_H
@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-enum llmc_part {
+enum llmc_rt_part {
     LLMC_PART_TOKENS,     /* text to ids */
     LLMC_PART_EMBEDDING,  /* rows of the embeddings and their layer norm */
     LLMC_PART_INTEGERS,   /* linear layers in integers, with bias, activation and rounding */
@@ -20,12 +20,12 @@ enum llmc_part {
     LLMC_PARTS
 };
 
-struct llmc_profile {
+struct llmc_rt_profile {
     double seconds[LLMC_PARTS];
     double integer_operations; /* multiplications and additions that LLMC_PART_INTEGERS was for: 2 M N K, without padding */
 };
 
 /* From now on, predictions add to profiles [llmc_predictor_threads()], the caller's; NULL: no longer. */
-void llmc_predictor_profile(struct llmc_predictor *predictor, struct llmc_profile *profiles);
+void llmc_rt_predictor_profile(struct llmc_predictor *predictor, struct llmc_rt_profile *profiles);
 
 #endif

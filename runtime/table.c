@@ -8,7 +8,7 @@
 
 enum { PACKED, BUSY, READY };
 
-struct llmc_table_chunks {
+struct llmc_rt_table_chunks {
     struct llmc_h5_chunks packed;
     char *name; /* of the tensor, for messages */
     int bits;
@@ -19,11 +19,11 @@ struct llmc_table_chunks {
     pthread_cond_t changed;
 };
 
-llmc_status llmc_table_take(struct llmc_table *out, struct llmc_compressed_tensor *tensor)
+llmc_status llmc_rt_table_take(struct llmc_rt_table *out, struct llmc_compressed_tensor *tensor)
 {
     llmc_status status = LLMC_OK;
-    struct llmc_table_chunks *chunks;
-    *out = (struct llmc_table){
+    struct llmc_rt_table_chunks *chunks;
+    *out = (struct llmc_rt_table){
         .number = tensor->number, .cols = (int32_t)tensor->cols, .data = tensor->data, .scales = tensor->scales};
     tensor->data = NULL;
     tensor->scales = NULL;
@@ -44,7 +44,7 @@ exit:
     return status;
 }
 
-void llmc_table_release(struct llmc_table *table)
+void llmc_rt_table_release(struct llmc_rt_table *table)
 {
     free(table->data);
     free(table->scales);
@@ -60,7 +60,7 @@ void llmc_table_release(struct llmc_table *table)
 }
 
 /* Makes the caller the one who unpacks this chunk; false when another thread has done it. */
-static bool claim(struct llmc_table_chunks *chunks, int64_t index)
+static bool claim(struct llmc_rt_table_chunks *chunks, int64_t index)
 {
     pthread_mutex_lock(&chunks->lock);
     while (atomic_load_explicit(&chunks->states[index], memory_order_relaxed) == BUSY)
@@ -72,9 +72,9 @@ static bool claim(struct llmc_table_chunks *chunks, int64_t index)
     return claimed;
 }
 
-static llmc_status fetch_chunk(const struct llmc_table *table, int64_t index)
+static llmc_status fetch_chunk(const struct llmc_rt_table *table, int64_t index)
 {
-    struct llmc_table_chunks *chunks = table->chunks;
+    struct llmc_rt_table_chunks *chunks = table->chunks;
     const struct llmc_h5_chunks *packed = &chunks->packed;
     if (!claim(chunks, index))
         return LLMC_OK;
@@ -88,10 +88,10 @@ static llmc_status fetch_chunk(const struct llmc_table *table, int64_t index)
     return status;
 }
 
-llmc_status llmc_table_fetch(const struct llmc_table *table, const int32_t *rows, int32_t count)
+llmc_status llmc_rt_table_fetch(const struct llmc_rt_table *table, const int32_t *rows, int32_t count)
 {
     llmc_status status = LLMC_OK;
-    struct llmc_table_chunks *chunks = table->chunks;
+    struct llmc_rt_table_chunks *chunks = table->chunks;
     if (!chunks)
         return LLMC_OK;
     for (int32_t i = 0; i < count; i++) {

@@ -11,20 +11,20 @@
 
 #include <pthread.h>
 
-struct llmc_table {
+struct llmc_rt_table {
     enum llmc_number number;
     int32_t cols;
     void *data;    /* [rows, cols]; in a packed table, rows whose chunk is not ready are undefined */
     float *scales; /* [rows], integers only */
-    struct llmc_table_chunks *chunks; /* NULL: all rows are there */
+    struct llmc_rt_table_chunks *chunks; /* NULL: all rows are there */
 };
 
 /* Takes the memory of `tensor`, packed or not. Errors: LLMC_ERR_MEMORY; release is then due all the same. */
-llmc_status llmc_table_take(struct llmc_table *out, struct llmc_compressed_tensor *tensor);
-void llmc_table_release(struct llmc_table *table);
+llmc_status llmc_rt_table_take(struct llmc_rt_table *out, struct llmc_compressed_tensor *tensor);
+void llmc_rt_table_release(struct llmc_rt_table *table);
 
 /* Makes these rows ready, if they are not. Any number of threads may call it, also while others look up
  * rows that are ready. Errors: LLMC_ERR_FORMAT (the chunk holds no legal numbers), LLMC_ERR_IO, LLMC_ERR_MEMORY. */
-llmc_status llmc_table_fetch(const struct llmc_table *table, const int32_t *rows, int32_t count);
+llmc_status llmc_rt_table_fetch(const struct llmc_rt_table *table, const int32_t *rows, int32_t count);
 
 #endif

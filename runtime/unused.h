@@ -8,15 +8,15 @@
 
 #include "formats/checkpoint/compressed.h"
 
-struct llmc_unused {
+struct llmc_rt_unused {
     int32_t heads, neurons;
 };
 
 /* How many there are in a layer. tensors: its LLMC_LAYER_PARAMETERS, in their order. */
-struct llmc_unused llmc_unused_count(const struct llmc_architecture *architecture,
-                                     const struct llmc_compressed_tensor *tensors);
+struct llmc_rt_unused llmc_rt_unused_count(const struct llmc_architecture *architecture,
+                                           const struct llmc_compressed_tensor *tensors);
 
 /* Takes them out of the tensors, whose rows and columns become fewer. */
-void llmc_unused_drop(const struct llmc_architecture *architecture, struct llmc_compressed_tensor *tensors);
+void llmc_rt_unused_drop(const struct llmc_architecture *architecture, struct llmc_compressed_tensor *tensors);
 
 #endif

@@ -18,14 +18,14 @@ static bool needs_floats(const struct llmc_model *model)
     return false;
 }
 
-llmc_status llmc_work_reserve(struct llmc_work *work, const struct llmc_model *model, int64_t tokens)
+llmc_status llmc_rt_work_reserve(struct llmc_rt_work *work, const struct llmc_model *model, int64_t tokens)
 {
     llmc_status status = LLMC_OK;
     size_t hidden = (size_t)model->architecture.hidden, count = (size_t)tokens;
     int32_t ffn = model->architecture.ffn;
     if (tokens <= work->tokens_max)
         return LLMC_OK;
-    llmc_work_release(work);
+    llmc_rt_work_release(work);
     LLMC_TRY(llmc_alloc(&work->x, count, hidden * sizeof(float)));
     LLMC_TRY(llmc_alloc(&work->y, count, hidden * sizeof(float)));
     LLMC_TRY(llmc_alloc(&work->x_u8, count, round_up(model->architecture.hidden, LLMC_K_STEP)));
@@ -38,11 +38,11 @@ llmc_status llmc_work_reserve(struct llmc_work *work, const struct llmc_model *m
     work->tokens_max = tokens;
 exit:
     if (status != LLMC_OK)
-        llmc_work_release(work);
+        llmc_rt_work_release(work);
     return status;
 }
 
-void llmc_work_release(struct llmc_work *work)
+void llmc_rt_work_release(struct llmc_rt_work *work)
 {
     free(work->x);
     free(work->y);
@@ -63,7 +63,7 @@ static int64_t columns_at_once(const struct llmc_architecture *architecture, int
     return (int64_t)round_up(heads * width + LLMC_PANEL - 1, LLMC_PANEL);
 }
 
-int32_t llmc_heads_at_once(const struct llmc_architecture *architecture, int64_t tokens)
+int32_t llmc_rt_heads_at_once(const struct llmc_architecture *architecture, int64_t tokens)
 {
     int32_t heads = architecture->heads;
     while (heads > 1 && 3 * tokens * columns_at_once(architecture, heads) > QKV_NUMBERS)
@@ -71,8 +71,8 @@ int32_t llmc_heads_at_once(const struct llmc_architecture *architecture, int64_t
     return heads;
 }
 
-llmc_status llmc_scratch_reserve(struct llmc_scratch *scratch, const struct llmc_model *model, int64_t tokens,
-                                 int64_t length)
+llmc_status llmc_rt_scratch_reserve(struct llmc_rt_scratch *scratch, const struct llmc_model *model, int64_t tokens,
+                                    int64_t length)
 {
     llmc_status status = LLMC_OK;
     const struct llmc_architecture *architecture = &model->architecture;
@@ -80,7 +80,7 @@ llmc_status llmc_scratch_reserve(struct llmc_scratch *scratch, const struct llmc
     if (length > scratch->length_max) {
         free(scratch->numbers);
         scratch->length_max = 0;
-        LLMC_TRY(llmc_alloc(&scratch->numbers, llmc_head_scratch(length, architecture->hidden / architecture->heads),
+        LLMC_TRY(llmc_alloc(&scratch->numbers, llmc_rt_head_scratch(length, architecture->hidden / architecture->heads),
                             sizeof(float)));
         scratch->length_max = length;
     }
@@ -94,7 +94,7 @@ exit:
     return status;
 }
 
-void llmc_scratch_release(struct llmc_scratch *scratch)
+void llmc_rt_scratch_release(struct llmc_rt_scratch *scratch)
 {
     free(scratch->numbers);
     free(scratch->qkv);

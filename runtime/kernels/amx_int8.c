@@ -101,8 +101,8 @@ static void start_sums(const int32_t *start, const struct meanwhile *block)
 }
 
 /* Multiplies a block of panels from `first`, while the sums before it are put. */
-static void multiply(struct meanwhile *block, const struct llmc_weights_i8 *weights, int32_t first,
-                     const struct llmc_sums *before, const struct llmc_target *target)
+static void multiply(struct meanwhile *block, const struct llmc_rt_weights_i8 *weights, int32_t first,
+                     const struct llmc_rt_sums *before, const struct llmc_rt_target *target)
 {
     int calls = before->panels * ((before->rows + 3) / 4);
     block->rate = calls ? (block->steps << 16) / calls + 1 : 0;
@@ -138,14 +138,14 @@ static void store_sums(int32_t *sums, int panels, bool two, int second)
 
 /* Panels outside, rows inside: four panels of weights stay near while all rows pass. All tiles have the same number of
  * rows, as few as will do; where that is too many in all, the last begins a little earlier and computes rows again. */
-static void linear_i8(const struct llmc_weights_i8 *weights, int32_t first, int32_t last, const uint8_t *x,
-                      size_t stride, int64_t m, const struct llmc_target *target)
+static void linear_i8(const struct llmc_rt_weights_i8 *weights, int32_t first, int32_t last, const uint8_t *x,
+                      size_t stride, int64_t m, const struct llmc_rt_target *target)
 {
     int32_t room[2][BLOCK_SUMS] __attribute__((aligned(64)));
     size_t panel_nbytes = (size_t)weights->k_groups * LLMC_PANEL * 4;
     int64_t tiles = (m + TILE_ROWS - 1) / TILE_ROWS;
     int rows = (int)((m + tiles - 1) / tiles), turn = 0;
-    struct llmc_sums before = {0};
+    struct llmc_rt_sums before = {0};
     configure(rows);
     for (int32_t panel = first; panel < last; panel += 4) {
         int32_t end = panel + 4 < last ? panel + 4 : last;
@@ -162,13 +162,13 @@ static void linear_i8(const struct llmc_weights_i8 *weights, int32_t first, int3
                                           .steps = weights->k_groups / TILE_ROWS};
                 multiply(&block, weights, at, &before, target);
                 store_sums(room[turn], panels, two, second);
-                before = (struct llmc_sums){row, second + rows, at, panels, room[turn]};
+                before = (struct llmc_rt_sums){row, second + rows, at, panels, room[turn]};
                 turn ^= 1;
             }
         }
     }
     _tile_release();
-    llmc_vectors_avx512.put_sums(weights, &before, target);
+    llmc_rt_vectors_avx512.put_sums(weights, &before, target);
 }
 
 static int64_t spin_i8(int64_t rounds)
@@ -184,5 +184,5 @@ static int64_t spin_i8(int64_t rounds)
     return rounds * 4 * 2 * TILE_ROWS * LLMC_PANEL * LLMC_K_STEP;
 }
 
-const struct llmc_kernels llmc_kernels_amx_int8 = {
-    .name = "amx_int8", .vectors = &llmc_vectors_avx512, .linear_i8 = linear_i8, .spin_i8 = spin_i8};
+const struct llmc_rt_kernels llmc_rt_kernels_amx_int8 = {
+    .name = "amx_int8", .vectors = &llmc_rt_vectors_avx512, .linear_i8 = linear_i8, .spin_i8 = spin_i8};

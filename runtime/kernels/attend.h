@@ -20,7 +20,7 @@ static void turn_in(float *out, const float *in, size_t stride, int rows, int32_
 }
 
 /* Rows of the target from in [width][LANES]. */
-static void turn_out(const struct llmc_target *target, int64_t row, const float *in, int rows, int32_t width)
+static void turn_out(const struct llmc_rt_target *target, int64_t row, const float *in, int rows, int32_t width)
 {
     float turned[LANES * LANES] __attribute__((aligned(64)));
     struct rounding rounding = rounding_of(&target->quantiser);
@@ -63,7 +63,7 @@ static void softmax_lanes(float *scores, int32_t length, vf factor[PARTS])
     }
 }
 
-static void attend(const struct llmc_head *head, const struct llmc_target *context)
+static void attend(const struct llmc_rt_head *head, const struct llmc_rt_target *context)
 {
     size_t length = (size_t)head->length, width = (size_t)head->width;
     float *queries = head->scratch;

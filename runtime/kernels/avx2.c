@@ -7,9 +7,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#define KERNELS llmc_kernels_avx2
+#define KERNELS llmc_rt_kernels_avx2
 #define KERNELS_NAME "avx2"
-#define VECTORS llmc_vectors_avx2
+#define VECTORS llmc_rt_vectors_avx2
 enum { I8_ROWS = 4, I8_PANELS = 1 };
 
 /* The four numbers at x as 16-bit integers, in every quarter of the register. */

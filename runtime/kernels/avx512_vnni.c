@@ -4,9 +4,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#define KERNELS llmc_kernels_avx512_vnni
+#define KERNELS llmc_rt_kernels_avx512_vnni
 #define KERNELS_NAME "avx512_vnni"
-#define VECTORS llmc_vectors_avx512
+#define VECTORS llmc_rt_vectors_avx512
 enum { I8_ROWS = 6, I8_PANELS = 4 };
 
 static inline __attribute__((always_inline)) void tile(const int rows, const int panels, const uint8_t *x,

@@ -4,9 +4,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#define KERNELS llmc_kernels_avx_vnni
+#define KERNELS llmc_rt_kernels_avx_vnni
 #define KERNELS_NAME "avx_vnni"
-#define VECTORS llmc_vectors_avx2
+#define VECTORS llmc_rt_vectors_avx2
 enum { I8_ROWS = 6, I8_PANELS = 1 };
 
 static inline __attribute__((always_inline)) void tile_rows(const int rows, const uint8_t *x, size_t stride,

@@ -68,8 +68,8 @@ static void product_f32(int64_t m, int panels, const float *x, struct strides st
     }
 }
 
-static void linear_f32(const struct llmc_weights_f32 *weights, int32_t first, int32_t last, const float *x,
-                       size_t stride, int64_t m, const struct llmc_target *target)
+static void linear_f32(const struct llmc_rt_weights_f32 *weights, int32_t first, int32_t last, const float *x,
+                       size_t stride, int64_t m, const struct llmc_rt_target *target)
 {
     float sums[F32_PANELS][F32_ROWS * LLMC_PANEL] __attribute__((aligned(64)));
     size_t panel_count = (size_t)weights->k * LLMC_PANEL;

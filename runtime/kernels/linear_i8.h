@@ -16,8 +16,8 @@
 /* Panels outside, rows inside: the weights of a tile stay in the nearest cache
  * while all rows pass. Rows are shared out evenly: 25 of them in tiles of at
  * most 6 are 5 tiles of 5, not 4 of 6 and one of 1. */
-static void linear_i8(const struct llmc_weights_i8 *weights, int32_t first, int32_t last, const uint8_t *x,
-                      size_t stride, int64_t m, const struct llmc_target *target)
+static void linear_i8(const struct llmc_rt_weights_i8 *weights, int32_t first, int32_t last, const uint8_t *x,
+                      size_t stride, int64_t m, const struct llmc_rt_target *target)
 {
     int32_t numbers[I8_ROWS * I8_PANELS * LLMC_PANEL] __attribute__((aligned(64)));
     size_t panel_nbytes = (size_t)weights->k_groups * LLMC_PANEL * 4;
@@ -27,7 +27,7 @@ static void linear_i8(const struct llmc_weights_i8 *weights, int32_t first, int3
         int64_t tiles = (m + I8_ROWS - 1) / I8_ROWS;
         for (int64_t row = 0; row < m; tiles--) {
             int rows = (int)((m - row + tiles - 1) / tiles);
-            struct llmc_sums sums = {row, rows, panel, panels, numbers};
+            struct llmc_rt_sums sums = {row, rows, panel, panels, numbers};
             tile_i8(rows, panels, x + (size_t)row * stride, stride, b, panel_nbytes, weights->k_groups,
                     weights->start + panel * LLMC_PANEL, numbers);
             VECTORS.put_sums(weights, &sums, target);
@@ -36,4 +36,5 @@ static void linear_i8(const struct llmc_weights_i8 *weights, int32_t first, int3
     }
 }
 
-const struct llmc_kernels KERNELS = {.name = KERNELS_NAME, .vectors = &VECTORS, .linear_i8 = linear_i8, .spin_i8 = spin_i8};
+const struct llmc_rt_kernels KERNELS = {
+    .name = KERNELS_NAME, .vectors = &VECTORS, .linear_i8 = linear_i8, .spin_i8 = spin_i8};

@@ -3,9 +3,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#define KERNELS llmc_kernels_portable
+#define KERNELS llmc_rt_kernels_portable
 #define KERNELS_NAME "portable"
-#define VECTORS llmc_vectors_portable
+#define VECTORS llmc_rt_vectors_portable
 enum { I8_ROWS = 1, I8_PANELS = 1 };
 
 static void tile_i8(int rows, int panels, const uint8_t *x, size_t stride, const int8_t *b, size_t panel_nbytes,

@@ -20,7 +20,7 @@ INLINE int smaller(int64_t a, int64_t b)
     return (int)(a < b ? a : b);
 }
 
-INLINE vf apply(enum llmc_step step, vf x)
+INLINE vf apply(enum llmc_rt_step step, vf x)
 {
     switch (step) {
     case LLMC_STEP_GELU:
@@ -63,7 +63,7 @@ struct rounding {
     vi zero;
 };
 
-INLINE struct rounding rounding_of(const struct llmc_quantiser *quantiser)
+INLINE struct rounding rounding_of(const struct llmc_rt_quantiser *quantiser)
 {
     return (struct rounding){vf_set(quantiser->inverse_scale), vf_set((float)(255 - quantiser->zero_point)),
                              vi_set(quantiser->zero_point)};
@@ -77,7 +77,7 @@ INLINE vi rounded(vf x, const struct rounding *rounding)
 }
 
 /* `width` numbers of a row: a whole panel, but for the last. */
-INLINE void put_f32(float *out, int width, enum llmc_step step, const vf y[PARTS])
+INLINE void put_f32(float *out, int width, enum llmc_rt_step step, const vf y[PARTS])
 {
     float narrow[LANES];
     float *to = width == LANES ? out : narrow;
@@ -87,7 +87,7 @@ INLINE void put_f32(float *out, int width, enum llmc_step step, const vf y[PARTS
         memcpy(out, narrow, (size_t)width * sizeof(float));
 }
 
-INLINE void put_u8(uint8_t *out, int width, enum llmc_step step, const struct rounding *rounding, const vf y[PARTS])
+INLINE void put_u8(uint8_t *out, int width, enum llmc_rt_step step, const struct rounding *rounding, const vf y[PARTS])
 {
     uint8_t narrow[LANES];
     uint8_t *to = width == LANES ? out : narrow;
@@ -98,7 +98,7 @@ INLINE void put_u8(uint8_t *out, int width, enum llmc_step step, const struct ro
 }
 
 /* Four rows at once take fewer instructions to pack. */
-INLINE void put_u8x4(uint8_t *out, size_t stride, enum llmc_step step, const struct rounding *rounding,
+INLINE void put_u8x4(uint8_t *out, size_t stride, enum llmc_rt_step step, const struct rounding *rounding,
                      vf y[4][PARTS])
 {
     for (int part = 0; part < PARTS; part++) {

@@ -18,8 +18,8 @@ INLINE void scaled(vf y[PARTS], const int32_t *sums, const struct channel *chann
 }
 
 /* Pointers are read once, outside of the loops: the compiler must take stores of bytes to change anything. */
-INLINE void put_sums_f32(const struct llmc_sums *sums, int p, const struct channel *channel, int32_t column,
-                         int width, const struct llmc_target *target, enum llmc_step step,
+INLINE void put_sums_f32(const struct llmc_rt_sums *sums, int p, const struct channel *channel, int32_t column,
+                         int width, const struct llmc_rt_target *target, enum llmc_rt_step step,
                          struct meanwhile *meanwhile)
 {
     const int32_t *from = sums->sums + p * LLMC_PANEL;
@@ -35,8 +35,9 @@ INLINE void put_sums_f32(const struct llmc_sums *sums, int p, const struct chann
     }
 }
 
-INLINE void put_sums_u8(const struct llmc_sums *sums, int p, const struct channel *channel, int32_t column, int width,
-                        const struct llmc_target *target, enum llmc_step step, struct meanwhile *meanwhile)
+INLINE void put_sums_u8(const struct llmc_rt_sums *sums, int p, const struct channel *channel, int32_t column,
+                        int width, const struct llmc_rt_target *target, enum llmc_rt_step step,
+                        struct meanwhile *meanwhile)
 {
     const int32_t *from = sums->sums + p * LLMC_PANEL;
     size_t sums_stride = (size_t)sums->panels * LLMC_PANEL, stride = target->stride;
@@ -57,8 +58,8 @@ INLINE void put_sums_u8(const struct llmc_sums *sums, int p, const struct channe
     }
 }
 
-INLINE void put_sums_meanwhile(const struct llmc_weights_i8 *weights, const struct llmc_sums *sums,
-                               const struct llmc_target *target, struct meanwhile *meanwhile)
+INLINE void put_sums_meanwhile(const struct llmc_rt_weights_i8 *weights, const struct llmc_rt_sums *sums,
+                               const struct llmc_rt_target *target, struct meanwhile *meanwhile)
 {
     for (int p = 0; p < sums->panels; p++) {
         int32_t column = (sums->panel + p) * LLMC_PANEL;

@@ -74,7 +74,7 @@ static void softmax(float *x, int32_t n)
         x[i] /= sum;
 }
 
-static void quantise(uint8_t *q, const float *x, int32_t n, const struct llmc_quantiser *quantiser)
+static void quantise(uint8_t *q, const float *x, int32_t n, const struct llmc_rt_quantiser *quantiser)
 {
     struct rounding rounding = rounding_of(quantiser);
     int32_t i = 0;

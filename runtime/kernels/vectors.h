@@ -21,8 +21,8 @@ INLINE void meanwhile_some(struct meanwhile *nothing)
 
 #include "runtime/kernels/put_sums.h"
 
-static void put_sums(const struct llmc_weights_i8 *weights, const struct llmc_sums *sums,
-                     const struct llmc_target *target)
+static void put_sums(const struct llmc_rt_weights_i8 *weights, const struct llmc_rt_sums *sums,
+                     const struct llmc_rt_target *target)
 {
     put_sums_meanwhile(weights, sums, target, NULL);
 }
@@ -31,7 +31,7 @@ static void put_sums(const struct llmc_weights_i8 *weights, const struct llmc_su
 #include "runtime/kernels/attend.h"
 #include "runtime/kernels/rows.h"
 
-const struct llmc_vectors VECTORS = {
+const struct llmc_rt_vectors VECTORS = {
     .put_sums = put_sums,
     .linear_f32 = linear_f32,
     .attend = attend,

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-static const struct llmc_kernels *levels[LLMC_KERNELS_MAX];
+static const struct llmc_rt_kernels *levels[LLMC_KERNELS_MAX];
 static int level_count;
 
 static uint32_t random_state = 1;
@@ -40,7 +40,7 @@ static void *make(size_t count, size_t size)
 
 /* A random integer layer; extreme: all numbers at the ends of their ranges. */
 struct layer_i8 {
-    struct llmc_weights_i8 weights;
+    struct llmc_rt_weights_i8 weights;
     int8_t *panels;
     int32_t *start;
     float *scale, *bias;
@@ -72,7 +72,7 @@ static struct layer_i8 make_layer(int32_t m, int32_t k, int32_t n, int extreme)
     }
     for (size_t i = 0; i < (size_t)m * layer.stride; i++)
         layer.x[i] = extreme ? 255 : (uint8_t)random_below(256);
-    layer.weights = (struct llmc_weights_i8){.k_groups = groups, .n = n, .panels = layer.panels,
+    layer.weights = (struct llmc_rt_weights_i8){.k_groups = groups, .n = n, .panels = layer.panels,
                                              .start = layer.start, .scale = layer.scale,
                                              .bias = layer.bias};
     return layer;
@@ -93,15 +93,15 @@ static void test_integer_layers_agree(void **state)
     for (int round = 0; round < 300; round++) {
         int32_t m = 1 + (int32_t)random_below(70), k = 1 + (int32_t)random_below(70), n = 1 + (int32_t)random_below(70);
         struct layer_i8 layer = make_layer(m, k, n, 0);
-        enum llmc_step step = (enum llmc_step)(round % 5);
+        enum llmc_rt_step step = (enum llmc_rt_step)(round % 5);
         size_t out_stride = (size_t)n + 3, count = (size_t)m * out_stride;
         float *expected = make(count, sizeof(float)), *got = make(count, sizeof(float));
         uint8_t *expected_u8 = make(count, 1), *got_u8 = make(count, 1);
-        struct llmc_quantiser quantiser = {100.0f, (int32_t)random_below(256)};
+        struct llmc_rt_quantiser quantiser = {100.0f, (int32_t)random_below(256)};
         for (int level = 0; level < level_count; level++) {
-            struct llmc_target target = {.step = step, .f32 = level ? got : expected, .stride = out_stride};
+            struct llmc_rt_target target = {.step = step, .f32 = level ? got : expected, .stride = out_stride};
             levels[level]->linear_i8(&layer.weights, 0, layer.panel_count, layer.x, layer.stride, m, &target);
-            target = (struct llmc_target){.step = step, .u8 = level ? got_u8 : expected_u8, .stride = out_stride,
+            target = (struct llmc_rt_target){.step = step, .u8 = level ? got_u8 : expected_u8, .stride = out_stride,
                                           .quantiser = quantiser};
             /* In two parts, as threads do it. */
             int32_t middle = layer.panel_count / 2;
@@ -127,7 +127,7 @@ static void test_integer_extremes_do_not_saturate(void **state)
         int32_t k = sizes[s], m = 7, n = 67;
         struct layer_i8 layer = make_layer(m, k, n, 1);
         float *out = make((size_t)(m * n), sizeof(float));
-        struct llmc_target target = {.f32 = out, .stride = (size_t)n};
+        struct llmc_rt_target target = {.f32 = out, .stride = (size_t)n};
         for (int level = 0; level < level_count; level++) {
             levels[level]->linear_i8(&layer.weights, 0, layer.panel_count, layer.x, layer.stride, m, &target);
             for (int32_t i = 0; i < m * n; i++)
@@ -155,9 +155,9 @@ static void test_float_layers_agree(void **state)
             x[i] = random_float(2.0f);
         for (int32_t i = 0; i < n; i++)
             bias[i] = random_float(1.0f);
-        struct llmc_weights_f32 weights = {.k = k, .n = n, .panels = w, .bias = round % 2 ? bias : NULL};
+        struct llmc_rt_weights_f32 weights = {.k = k, .n = n, .panels = w, .bias = round % 2 ? bias : NULL};
         for (int level = 0; level < level_count; level++) {
-            struct llmc_target target = {.step = (enum llmc_step)(round % 5), .f32 = level ? got : expected,
+            struct llmc_rt_target target = {.step = (enum llmc_rt_step)(round % 5), .f32 = level ? got : expected,
                                          .stride = (size_t)n};
             levels[level]->vectors->linear_f32(&weights, 0, panels, x, (size_t)k, m, &target);
             if (level && memcmp(expected, got, count * sizeof(float)))
@@ -196,9 +196,9 @@ static void test_rows_agree(void **state)
             bytes[i] = (int8_t)((int)random_below(255) - 127);
             halves[i] = llmc_f16_from_f32(random_float(1.0f));
         }
-        struct llmc_quantiser quantiser = {40.0f, (int32_t)random_below(256)};
+        struct llmc_rt_quantiser quantiser = {40.0f, (int32_t)random_below(256)};
         for (int level = 0; level < level_count; level++) {
-            const struct llmc_vectors *vectors = levels[level]->vectors;
+            const struct llmc_rt_vectors *vectors = levels[level]->vectors;
             float *out = level ? got : expected;
             uint8_t *q = level ? got_q : expected_q;
             memcpy(out, x, sizeof x);
@@ -222,7 +222,7 @@ static void test_quantiser(void **state)
     enum { N = 4096 };
     static float x[N];
     static uint8_t q[N];
-    const struct llmc_quantiser quantisers[] = {{1.0f, 0}, {2.0f, 255}, {1.0f / 0.037f, 128}, {1e6f, 7}};
+    const struct llmc_rt_quantiser quantisers[] = {{1.0f, 0}, {2.0f, 255}, {1.0f / 0.037f, 128}, {1e6f, 7}};
     for (size_t s = 0; s < sizeof quantisers / sizeof quantisers[0]; s++) {
         for (int i = 0; i < N; i++)
             x[i] = i % 2 ? (float)(i - N / 2) * 0.25f : random_float(i % 4 ? 10.0f : 1e30f);
@@ -237,16 +237,16 @@ static void test_quantiser(void **state)
 }
 
 /* Activations against double precision, through a layer with one input of weight 1. */
-static double worst_step(enum llmc_step step, double (*exact)(double), float from, float to)
+static double worst_step(enum llmc_rt_step step, double (*exact)(double), float from, float to)
 {
     enum { N = 200001 };
     float *x = make(N, sizeof(float)), *y = make(N, sizeof(float)), panel[16] = {1.0f};
-    struct llmc_weights_f32 weights = {.k = 1, .n = 1, .panels = panel};
-    struct llmc_target target = {.step = step, .f32 = y, .stride = 1};
+    struct llmc_rt_weights_f32 weights = {.k = 1, .n = 1, .panels = panel};
+    struct llmc_rt_target target = {.step = step, .f32 = y, .stride = 1};
     double worst = 0;
     for (int i = 0; i < N; i++)
         x[i] = from + (to - from) * (float)i / (N - 1);
-    llmc_vectors_portable.linear_f32(&weights, 0, 1, x, 1, N, &target);
+    llmc_rt_vectors_portable.linear_f32(&weights, 0, 1, x, 1, N, &target);
     for (int i = 0; i < N; i++)
         worst = fmax(worst, fabs((double)y[i] - exact((double)x[i])));
     free(x);
@@ -284,7 +284,7 @@ static void test_softmax_is_accurate(void **state)
         x[i] = random_float(30.0f);
         sum += exact[i] = exp((double)x[i]);
     }
-    llmc_vectors_portable.softmax(x, N);
+    llmc_rt_vectors_portable.softmax(x, N);
     for (int i = 0; i < N; i++)
         assert_true(fabs((double)x[i] - exact[i] / sum) < 1e-6);
 }
@@ -294,13 +294,13 @@ static void test_disabled_features_choose_lower_levels(void **state)
     (void)state;
     struct llmc_cpu all = {.fma = true, .f16c = true, .avx2 = true, .avx512 = true, .avx512_vnni = true,
                            .avx_vnni = true};
-    assert_string_equal(llmc_kernels_choose((struct llmc_cpu){0})->name, "portable");
+    assert_string_equal(llmc_rt_kernels_choose((struct llmc_cpu){0})->name, "portable");
 #if defined(__x86_64__)
-    assert_string_equal(llmc_kernels_choose(all)->name, "avx512_vnni");
+    assert_string_equal(llmc_rt_kernels_choose(all)->name, "avx512_vnni");
     all.avx512_vnni = false;
-    assert_string_equal(llmc_kernels_choose(all)->name, "avx_vnni");
+    assert_string_equal(llmc_rt_kernels_choose(all)->name, "avx_vnni");
     all.avx_vnni = false;
-    assert_string_equal(llmc_kernels_choose(all)->name, "avx2");
+    assert_string_equal(llmc_rt_kernels_choose(all)->name, "avx2");
 #endif
     (void)all;
 }
@@ -322,9 +322,9 @@ static void bench(int32_t m, int32_t k, int32_t n)
     float *w = make((size_t)panels * 16 * (size_t)k, sizeof(float)), *x = make((size_t)m * (size_t)k, sizeof(float));
     float *y = make((size_t)m * (size_t)n, sizeof(float));
     uint8_t *q = make((size_t)m * (size_t)n, 1);
-    struct llmc_weights_f32 weights = {.k = k, .n = n, .panels = w};
-    struct llmc_target out = {.f32 = y, .stride = (size_t)n};
-    struct llmc_target out_gelu = {.step = LLMC_STEP_GELU, .u8 = q, .stride = (size_t)n, .quantiser = {1.0f, 128}};
+    struct llmc_rt_weights_f32 weights = {.k = k, .n = n, .panels = w};
+    struct llmc_rt_target out = {.f32 = y, .stride = (size_t)n};
+    struct llmc_rt_target out_gelu = {.step = LLMC_STEP_GELU, .u8 = q, .stride = (size_t)n, .quantiser = {1.0f, 128}};
     double operations = 2.0 * m * k * n;
     enum { ROUNDS = 1000000 };
     for (int level = 0; level < level_count; level++) {
@@ -355,7 +355,7 @@ static void bench(int32_t m, int32_t k, int32_t n)
 
 int main(int argc, char **argv)
 {
-    level_count = llmc_kernels_available(llmc_cpu_features(), levels);
+    level_count = llmc_rt_kernels_available(llmc_cpu_features(), levels);
     if (argc > 1 && strcmp(argv[1], "bench") == 0) {
         bench(25, 384, 1536);
         bench(200, 384, 384);

@@ -46,10 +46,10 @@ static void zero_columns(int which, int64_t first, int64_t count)
 static void test_nothing_is_unused(void **state)
 {
     (void)state;
-    struct llmc_unused unused = llmc_unused_count(&content.architecture, layer);
+    struct llmc_rt_unused unused = llmc_rt_unused_count(&content.architecture, layer);
     assert_int_equal(unused.heads, 0);
     assert_int_equal(unused.neurons, 0);
-    llmc_unused_drop(&content.architecture, layer);
+    llmc_rt_unused_drop(&content.architecture, layer);
     assert_int_equal(layer[LLMC_QUERY_WEIGHT].rows, HIDDEN);
     assert_int_equal(layer[LLMC_OUTPUT_WEIGHT].cols, FFN);
 }
@@ -61,7 +61,7 @@ static void test_what_is_unused_goes(void **state)
     zero_columns(LLMC_ATTENTION_OUTPUT_WEIGHT, 0, WIDTH);
     for (int i = 0; i < 4; i++)
         zero_columns(LLMC_OUTPUT_WEIGHT, gone[i], 1);
-    struct llmc_unused unused = llmc_unused_count(&content.architecture, layer);
+    struct llmc_rt_unused unused = llmc_rt_unused_count(&content.architecture, layer);
     assert_int_equal(unused.heads, 1);
     assert_int_equal(unused.neurons, 4);
 
@@ -72,7 +72,7 @@ static void test_what_is_unused_goes(void **state)
     memcpy(wide, integers(LLMC_INTERMEDIATE_WEIGHT) + 9 * HIDDEN, sizeof wide);
     for (int row = 0; row < HIDDEN; row++)
         narrow[row] = integers(LLMC_OUTPUT_WEIGHT)[row * FFN + 9];
-    llmc_unused_drop(&content.architecture, layer);
+    llmc_rt_unused_drop(&content.architecture, layer);
     assert_int_equal(layer[LLMC_KEY_WEIGHT].rows, WIDTH);
     assert_int_equal(layer[LLMC_KEY_BIAS].cols, WIDTH);
     assert_int_equal(layer[LLMC_ATTENTION_OUTPUT_WEIGHT].cols, WIDTH);
@@ -91,7 +91,7 @@ static void test_one_of_each_stays(void **state)
     (void)state;
     zero_columns(LLMC_ATTENTION_OUTPUT_WEIGHT, 0, HIDDEN);
     zero_columns(LLMC_OUTPUT_WEIGHT, 0, FFN);
-    llmc_unused_drop(&content.architecture, layer);
+    llmc_rt_unused_drop(&content.architecture, layer);
     assert_int_equal(layer[LLMC_VALUE_WEIGHT].rows, WIDTH);
     assert_int_equal(layer[LLMC_OUTPUT_WEIGHT].cols, 1);
 }

@@ -35,7 +35,7 @@ static void *make(size_t count, size_t size)
     return memory;
 }
 
-static void check_against_doubles(const struct llmc_head *head, const float *context, size_t stride)
+static void check_against_doubles(const struct llmc_rt_head *head, const float *context, size_t stride)
 {
     for (int32_t q = 0; q < head->queries; q++) {
         double scores[128], sum = 0;
@@ -58,26 +58,26 @@ static void check_against_doubles(const struct llmc_head *head, const float *con
 static void test_attention_agrees(void **state)
 {
     (void)state;
-    const struct llmc_kernels *levels[LLMC_KERNELS_MAX];
-    int level_count = llmc_kernels_available(llmc_cpu_features(), levels);
+    const struct llmc_rt_kernels *levels[LLMC_KERNELS_MAX];
+    int level_count = llmc_rt_kernels_available(llmc_cpu_features(), levels);
     for (int round = 0; round < 200; round++) {
         int32_t length = 1 + (int32_t)(random_bits() % 100), width = 1 + (int32_t)(random_bits() % 70);
-        struct llmc_head head = {.stride = 3 * (size_t)width + random_bits() % 3, .length = length, .width = width,
+        struct llmc_rt_head head = {.stride = 3 * (size_t)width + random_bits() % 3, .length = length, .width = width,
                                  .queries = round % 2 ? length : 1};
         size_t stride = (size_t)width + 5, count = (size_t)length * stride;
         float *qkv = make((size_t)length * head.stride, sizeof *qkv);
         float *expected = make(count, sizeof *expected), *got = make(count, sizeof *got);
         uint8_t *expected_u8 = make(count, 1), *got_u8 = make(count, 1);
-        head.scratch = make(llmc_head_scratch(length, width), sizeof(float));
+        head.scratch = make(llmc_rt_head_scratch(length, width), sizeof(float));
         for (size_t i = 0; i < (size_t)length * head.stride; i++)
             qkv[i] = random_float();
         head.query = qkv;
         head.key = qkv + width;
         head.value = qkv + 2 * width;
         for (int level = 0; level < level_count; level++) {
-            struct llmc_target target = {.f32 = level ? got : expected, .stride = stride};
+            struct llmc_rt_target target = {.f32 = level ? got : expected, .stride = stride};
             levels[level]->vectors->attend(&head, &target);
-            target = (struct llmc_target){.u8 = level ? got_u8 : expected_u8, .stride = stride,
+            target = (struct llmc_rt_target){.u8 = level ? got_u8 : expected_u8, .stride = stride,
                                           .quantiser = {90.0f, (int32_t)(random_state % 256)}};
             levels[level]->vectors->attend(&head, &target);
             if (level && (memcmp(expected, got, count * sizeof *got) || memcmp(expected_u8, got_u8, count)))
