@@ -6,6 +6,8 @@
 static const char *const activation_names[] = {
     [LLMC_GELU] = "gelu", [LLMC_GELU_TANH] = "gelu_new", [LLMC_RELU] = "relu"};
 
+enum { HEADS_MAX = 1 << 10, WIDTH_MAX = 1 << 13, FFN_MAX = 1 << 16 };
+
 static const struct {
     const char *name;
     size_t offset;
@@ -14,28 +16,90 @@ static const struct {
     {"vocabulary", offsetof(struct llmc_architecture, vocabulary), 1 << 22},
     {"positions", offsetof(struct llmc_architecture, positions), 1 << 16},
     {"types", offsetof(struct llmc_architecture, types), 256},
-    {"hidden", offsetof(struct llmc_architecture, hidden), 1 << 13},
-    {"layers", offsetof(struct llmc_architecture, layers), 128},
-    {"heads", offsetof(struct llmc_architecture, heads), 1 << 10},
-    {"ffn", offsetof(struct llmc_architecture, ffn), 1 << 16},
+    {"hidden", offsetof(struct llmc_architecture, hidden), WIDTH_MAX},
+    {"head_width", offsetof(struct llmc_architecture, head_width), WIDTH_MAX},
+    {"layers", offsetof(struct llmc_architecture, layers), LLMC_LAYERS_MAX},
     {"labels", offsetof(struct llmc_architecture, labels), 1 << 16},
 };
 
+/* layer -1: of all layers. */
+static llmc_status check_limit(const char *name, int32_t layer, int32_t value, int32_t max)
+{
+    if (value >= 1 && value <= max)
+        return LLMC_OK;
+    llmc_status status = llmc_error(LLMC_ERR_FORMAT, "%s is %d; allowed values are 1 to %d", name, value, max);
+    return layer < 0 ? status : llmc_error_prefix(status, "layer %d", layer);
+}
+
+llmc_status llmc_architecture_set_layers(struct llmc_architecture *a, int32_t layers, int32_t heads, int32_t ffn)
+{
+    llmc_status status = LLMC_OK;
+    LLMC_TRY(check_limit("hidden", -1, a->hidden, WIDTH_MAX));
+    LLMC_TRY(check_limit("layers", -1, layers, LLMC_LAYERS_MAX));
+    LLMC_TRY(check_limit("heads", -1, heads, HEADS_MAX));
+    LLMC_TRY(check_limit("ffn", -1, ffn, FFN_MAX));
+    if (a->hidden % heads != 0)
+        LLMC_FAIL(LLMC_ERR_FORMAT, "hidden (%d) is no multiple of heads (%d)", a->hidden, heads);
+    a->head_width = a->hidden / heads;
+    a->layers = layers;
+    memset(a->layer, 0, sizeof a->layer);
+    for (int32_t i = 0; i < layers; i++)
+        a->layer[i] = (struct llmc_layer_shape){heads, ffn};
+exit:
+    return status;
+}
+
+bool llmc_architecture_is_even(const struct llmc_architecture *a)
+{
+    for (int32_t i = 0; i < a->layers; i++)
+        if (llmc_architecture_attention(a, i) != a->hidden || a->layer[i].ffn != a->layer[0].ffn)
+            return false;
+    return true;
+}
+
+int32_t llmc_architecture_attention(const struct llmc_architecture *a, int32_t layer)
+{
+    return a->layer[layer].heads * a->head_width;
+}
+
+struct llmc_layer_shape llmc_architecture_widest(const struct llmc_architecture *a)
+{
+    struct llmc_layer_shape widest = {0, 0};
+    for (int32_t i = 0; i < a->layers; i++) {
+        widest.heads = a->layer[i].heads > widest.heads ? a->layer[i].heads : widest.heads;
+        widest.ffn = a->layer[i].ffn > widest.ffn ? a->layer[i].ffn : widest.ffn;
+    }
+    return widest;
+}
+
+static llmc_status check_layer(const struct llmc_architecture *a, int32_t layer)
+{
+    llmc_status status = LLMC_OK;
+    const struct llmc_layer_shape *shape = &a->layer[layer];
+    LLMC_TRY(check_limit("heads", layer, shape->heads, HEADS_MAX));
+    LLMC_TRY(check_limit("ffn", layer, shape->ffn, FFN_MAX));
+    if (shape->heads > WIDTH_MAX / a->head_width)
+        LLMC_FAIL(LLMC_ERR_FORMAT, "layer %d: %d heads of width %d; allowed are %d numbers together", layer,
+                  shape->heads, a->head_width, WIDTH_MAX);
+exit:
+    return status;
+}
+
 llmc_status llmc_architecture_check(const struct llmc_architecture *architecture)
 {
+    llmc_status status = LLMC_OK;
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
         int32_t value;
         memcpy(&value, (const char *)architecture + limits[i].offset, sizeof value);
-        if (value < 1 || value > limits[i].max)
-            return llmc_error(LLMC_ERR_FORMAT, "%s is %d; legal are 1 to %d", limits[i].name, value, limits[i].max);
+        LLMC_TRY(check_limit(limits[i].name, -1, value, limits[i].max));
     }
-    if (architecture->hidden % architecture->heads != 0)
-        return llmc_error(LLMC_ERR_FORMAT, "hidden (%d) is no multiple of heads (%d)", architecture->hidden,
-                          architecture->heads);
+    for (int32_t i = 0; i < architecture->layers; i++)
+        LLMC_TRY(check_layer(architecture, i));
     if (!(architecture->norm_epsilon > 0 && architecture->norm_epsilon < 1))
-        return llmc_error(LLMC_ERR_FORMAT, "norm_epsilon is %g; legal is above 0, below 1",
-                          (double)architecture->norm_epsilon);
-    return LLMC_OK;
+        LLMC_FAIL(LLMC_ERR_FORMAT, "norm_epsilon is %g; legal is above 0, below 1",
+                  (double)architecture->norm_epsilon);
+exit:
+    return status;
 }
 
 const char *llmc_activation_name(enum llmc_activation activation)

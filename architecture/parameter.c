@@ -2,63 +2,38 @@
 
 #include <stdio.h>
 
-/* Shapes are products of these; ONE stands for a vector's row. */
-enum extent { ONE, HIDDEN, FFN, LABELS, VOCABULARY, POSITIONS, TYPES };
-
-struct entry {
-    const char *name;
-    enum llmc_parameter_kind kind;
-    enum extent rows, cols;
+/* A row of the encoder's table, and where it is used. */
+struct place {
+    const struct llmc_parameter_row *row;
+    int32_t layer; /* of a layer's parameter; of the head's: behind the last; of the embeddings': -1 */
 };
 
-static const struct entry embedding_entries[] = {
-    {"word_embeddings.weight", LLMC_PARAMETER_EMBEDDING, VOCABULARY, HIDDEN},
-    {"position_embeddings.weight", LLMC_PARAMETER_EMBEDDING, POSITIONS, HIDDEN},
-    {"token_type_embeddings.weight", LLMC_PARAMETER_EMBEDDING, TYPES, HIDDEN},
-    {"LayerNorm.weight", LLMC_PARAMETER_VECTOR, ONE, HIDDEN},
-    {"LayerNorm.bias", LLMC_PARAMETER_VECTOR, ONE, HIDDEN},
-};
+/* row NULL: past the last one. */
+static struct place find(const struct llmc_architecture *a, int32_t index)
+{
+    const struct llmc_encoder *encoder = &llmc_encoder_bert;
+    int32_t in_layers = index - LLMC_FIRST_LAYER;
+    int32_t in_head = in_layers - a->layers * LLMC_LAYER_PARAMETERS;
+    if (index < 0 || in_head >= LLMC_HEAD_PARAMETERS)
+        return (struct place){NULL, -1};
+    if (in_layers < 0)
+        return (struct place){&encoder->embeddings[index], -1};
+    if (in_head < 0)
+        return (struct place){&encoder->layer[in_layers % LLMC_LAYER_PARAMETERS], in_layers / LLMC_LAYER_PARAMETERS};
+    return (struct place){&encoder->head[in_head], a->layers};
+}
 
-static const struct entry layer_entries[] = {
-    {"attention.self.query.weight", LLMC_PARAMETER_LINEAR, HIDDEN, HIDDEN},
-    {"attention.self.key.weight", LLMC_PARAMETER_LINEAR, HIDDEN, HIDDEN},
-    {"attention.self.value.weight", LLMC_PARAMETER_LINEAR, HIDDEN, HIDDEN},
-    {"attention.self.query.bias", LLMC_PARAMETER_VECTOR, ONE, HIDDEN},
-    {"attention.self.key.bias", LLMC_PARAMETER_VECTOR, ONE, HIDDEN},
-    {"attention.self.value.bias", LLMC_PARAMETER_VECTOR, ONE, HIDDEN},
-    {"attention.output.dense.weight", LLMC_PARAMETER_LINEAR, HIDDEN, HIDDEN},
-    {"attention.output.dense.bias", LLMC_PARAMETER_VECTOR, ONE, HIDDEN},
-    {"attention.output.LayerNorm.weight", LLMC_PARAMETER_VECTOR, ONE, HIDDEN},
-    {"attention.output.LayerNorm.bias", LLMC_PARAMETER_VECTOR, ONE, HIDDEN},
-    {"intermediate.dense.weight", LLMC_PARAMETER_LINEAR, FFN, HIDDEN},
-    {"intermediate.dense.bias", LLMC_PARAMETER_VECTOR, ONE, FFN},
-    {"output.dense.weight", LLMC_PARAMETER_LINEAR, HIDDEN, FFN},
-    {"output.dense.bias", LLMC_PARAMETER_VECTOR, ONE, HIDDEN},
-    {"output.LayerNorm.weight", LLMC_PARAMETER_VECTOR, ONE, HIDDEN},
-    {"output.LayerNorm.bias", LLMC_PARAMETER_VECTOR, ONE, HIDDEN},
-};
-
-static const struct entry head_entries[] = {
-    {"bert.pooler.dense.weight", LLMC_PARAMETER_LINEAR, HIDDEN, HIDDEN},
-    {"bert.pooler.dense.bias", LLMC_PARAMETER_VECTOR, ONE, HIDDEN},
-    {"classifier.weight", LLMC_PARAMETER_CLASSIFIER, LABELS, HIDDEN},
-    {"classifier.bias", LLMC_PARAMETER_VECTOR, ONE, LABELS},
-};
-
-_Static_assert(sizeof embedding_entries / sizeof *embedding_entries == LLMC_FIRST_LAYER, "embedding table");
-_Static_assert(sizeof layer_entries / sizeof *layer_entries == LLMC_LAYER_PARAMETERS, "layer table");
-_Static_assert(sizeof head_entries / sizeof *head_entries == LLMC_HEAD_PARAMETERS, "head table");
-
-static int64_t extent_of(const struct llmc_architecture *a, enum extent extent)
+static int64_t extent_of(const struct llmc_architecture *a, int32_t layer, enum llmc_extent extent)
 {
     switch (extent) {
-    case HIDDEN: return a->hidden;
-    case FFN: return a->ffn;
-    case LABELS: return a->labels;
-    case VOCABULARY: return a->vocabulary;
-    case POSITIONS: return a->positions;
-    case TYPES: return a->types;
-    case ONE: break;
+    case LLMC_EXTENT_HIDDEN: return a->hidden;
+    case LLMC_EXTENT_ATTENTION: return llmc_architecture_attention(a, layer);
+    case LLMC_EXTENT_FFN: return a->layer[layer].ffn;
+    case LLMC_EXTENT_LABELS: return a->labels;
+    case LLMC_EXTENT_VOCABULARY: return a->vocabulary;
+    case LLMC_EXTENT_POSITIONS: return a->positions;
+    case LLMC_EXTENT_TYPES: return a->types;
+    case LLMC_EXTENT_ONE: break;
     }
     return 1;
 }
@@ -77,24 +52,36 @@ bool llmc_parameter_describe(const struct llmc_architecture *architecture, int32
                              char name[LLMC_PARAMETER_NAME_NBYTES], enum llmc_parameter_kind *kind, int64_t *rows,
                              int64_t *cols)
 {
-    const struct entry *entry;
-    int32_t in_layers = index - LLMC_FIRST_LAYER;
-    int32_t in_head = in_layers - architecture->layers * LLMC_LAYER_PARAMETERS;
-    if (index < 0 || in_head >= LLMC_HEAD_PARAMETERS)
+    struct place place = find(architecture, index);
+    if (!place.row)
         return false;
-    if (in_layers < 0) {
-        entry = &embedding_entries[index];
-        snprintf(name, LLMC_PARAMETER_NAME_NBYTES, "bert.embeddings.%s", entry->name);
-    } else if (in_head < 0) {
-        entry = &layer_entries[in_layers % LLMC_LAYER_PARAMETERS];
-        snprintf(name, LLMC_PARAMETER_NAME_NBYTES, "bert.encoder.layer.%d.%s", in_layers / LLMC_LAYER_PARAMETERS,
-                 entry->name);
-    } else {
-        entry = &head_entries[in_head];
-        snprintf(name, LLMC_PARAMETER_NAME_NBYTES, "%s", entry->name);
-    }
-    *kind = entry->kind;
-    *rows = extent_of(architecture, entry->rows);
-    *cols = extent_of(architecture, entry->cols);
+    if (place.layer < 0)
+        snprintf(name, LLMC_PARAMETER_NAME_NBYTES, "%s%s", llmc_encoder_bert.embedding_prefix, place.row->name);
+    else if (place.layer < architecture->layers)
+        snprintf(name, LLMC_PARAMETER_NAME_NBYTES, "%s%d.%s", llmc_encoder_bert.layer_prefix, place.layer,
+                 place.row->name);
+    else
+        snprintf(name, LLMC_PARAMETER_NAME_NBYTES, "%s", place.row->name);
+    *kind = place.row->kind;
+    *rows = extent_of(architecture, place.layer, place.row->rows);
+    *cols = extent_of(architecture, place.layer, place.row->cols);
     return true;
+}
+
+bool llmc_parameter_takes_bits(enum llmc_parameter_kind kind)
+{
+    return kind == LLMC_PARAMETER_LINEAR || kind == LLMC_PARAMETER_EMBEDDING;
+}
+
+int32_t llmc_site_count(const struct llmc_architecture *architecture)
+{
+    return architecture->layers * LLMC_LAYER_SITES + 1;
+}
+
+int32_t llmc_site_of_parameter(const struct llmc_architecture *architecture, int32_t index)
+{
+    struct place place = find(architecture, index);
+    if (!place.row || place.row->site == LLMC_SITE_NONE)
+        return -1;
+    return place.layer * LLMC_LAYER_SITES + (int32_t)place.row->site;
 }

@@ -40,6 +40,25 @@ void llmc_parameters_release(struct llmc_parameters *p)
     memset(p, 0, sizeof *p);
 }
 
+void llmc_parameters_set_bits(struct llmc_parameters *p, int32_t weight_bits, int32_t embedding_bits)
+{
+    for (int32_t i = 0; i < p->count; i++)
+        p->table[i].bits = p->table[i].kind == LLMC_PARAMETER_LINEAR      ? weight_bits
+                           : p->table[i].kind == LLMC_PARAMETER_EMBEDDING ? embedding_bits
+                                                                          : 0;
+}
+
+bool llmc_parameters_bits_are_even(const struct llmc_parameters *p, int32_t *weight_bits, int32_t *embedding_bits)
+{
+    *embedding_bits = p->table[LLMC_WORDS].bits;
+    *weight_bits = p->table[llmc_head_parameter(&p->architecture, LLMC_POOLER_WEIGHT)].bits;
+    for (int32_t i = 0; i < p->count; i++)
+        if ((p->table[i].kind == LLMC_PARAMETER_LINEAR && p->table[i].bits != *weight_bits) ||
+            (p->table[i].kind == LLMC_PARAMETER_EMBEDDING && p->table[i].bits != *embedding_bits))
+            return false;
+    return true;
+}
+
 float *llmc_parameter_values(const struct llmc_parameters *p, int32_t index)
 {
     return p->values + p->table[index].offset;

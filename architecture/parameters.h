@@ -5,7 +5,7 @@
  *
  * The word embedding comes first: its gradient is kept by rows (bert.h), and
  * everything behind `dense_begin` is one block. Query, key and value of a layer
- * lie side by side, so that [Q; K; V] is one matrix [3H, H] and one bias [3H].
+ * lie side by side, so that [Q; K; V] is one matrix [3A, H] and one bias [3A], A heads * head_width.
  */
 #ifndef LLMC_ARCHITECTURE_PARAMETERS_H
 #define LLMC_ARCHITECTURE_PARAMETERS_H
@@ -18,6 +18,7 @@
 struct llmc_parameter {
     char name[LLMC_PARAMETER_NAME_NBYTES];
     enum llmc_parameter_kind kind;
+    int32_t bits; /* of the integers, with one scale a row, that it becomes: 2 to 8; 0: it stays in floating point */
     int64_t offset;
     int64_t rows, cols;
 };
@@ -35,6 +36,14 @@ struct llmc_parameters {
 /* Makes the table and a zeroed arena. Errors: LLMC_ERR_FORMAT (architecture), LLMC_ERR_MEMORY. */
 llmc_status llmc_parameters_init(struct llmc_parameters *parameters, const struct llmc_architecture *architecture);
 void llmc_parameters_release(struct llmc_parameters *parameters);
+
+/* Sets the bits of all linear weights, and of the embeddings of words and positions; 0: none. A single parameter's are
+ * set in the table; kinds that take none (llmc_parameter_takes_bits) keep 0. */
+void llmc_parameters_set_bits(struct llmc_parameters *parameters, int32_t weight_bits, int32_t embedding_bits);
+
+/* Whether llmc_parameters_set_bits gives these bits, and with which numbers. */
+bool llmc_parameters_bits_are_even(const struct llmc_parameters *parameters, int32_t *weight_bits,
+                                   int32_t *embedding_bits);
 
 /* The numbers of parameter `index`. */
 float *llmc_parameter_values(const struct llmc_parameters *parameters, int32_t index);

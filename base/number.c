@@ -75,3 +75,8 @@ float llmc_f32_from_bf16(uint16_t value)
 {
     return float_of((uint32_t)value << 16);
 }
+
+int32_t llmc_integer_limit(int32_t bits)
+{
+    return bits ? (1 << (bits - 1)) - 1 : 0;
+}

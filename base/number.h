@@ -30,4 +30,8 @@ float llmc_f32_from_f16(uint16_t value);
 uint16_t llmc_bf16_from_f32(float value);
 float llmc_f32_from_bf16(uint16_t value);
 
+/* The largest of signed integers of 2 to 8 bits, of which the lowest is the negative: 127 for 8 bits, 7 for 4; 0 for
+ * 0 bits, which stand for no integers. */
+int32_t llmc_integer_limit(int32_t bits);
+
 #endif

@@ -16,8 +16,7 @@
 #define LEARNING_RATE 1e-4
 #define WEIGHT_DECAY 0.01f
 #define CLIP_NORM 1.0f
-#define WEIGHT_LIMIT 127.0f   /* 8 bits */
-#define EMBEDDING_LIMIT 31.0f /* 6 bits */
+enum { WEIGHT_BITS = 8, EMBEDDING_BITS = 6 };
 #define TARGET_LOGIT 2.0f
 enum { TOKENS_MAX = 512, LABELS_MAX = 64, STREAM_STUDENT = 101 };
 
@@ -120,15 +119,14 @@ static llmc_status begin_qat(struct llmc_bench_work *work)
         rows[i] = i;
     LLMC_TRY(llmc_ranges_init(&work->ranges, sites));
     LLMC_TRY(llmc_alloc(&observed, (size_t)sites, sizeof *observed));
-    model->fake.weight_limit = WEIGHT_LIMIT;
-    model->fake.embedding_limit = EMBEDDING_LIMIT;
+    llmc_parameters_set_bits(&model->parameters, WEIGHT_BITS, EMBEDDING_BITS);
     LLMC_TRY(llmc_bert_prepare(model, &work->ops));
     LLMC_TRY(llmc_batch_gather(&batch, &work->data, rows, count));
     llmc_ranges_clear(observed, sites);
     struct llmc_pass pass = {.batch = llmc_batch_tokens(&batch), .observed = observed};
     LLMC_TRY(llmc_bert_forward(model, &work->ops, &pass, &activations, logits));
     llmc_ranges_average(&work->ranges, observed, 1.0);
-    model->fake.inputs = work->ranges.quantizers;
+    model->inputs = work->ranges.quantizers;
     work->training.after_step = learn_ranges;
 exit:
     llmc_batch_release(&batch);

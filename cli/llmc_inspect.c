@@ -75,8 +75,8 @@ static void print_skipped(const struct llmc_compressed *content)
     for (int32_t i = 0; i < a->layers; i++) {
         struct llmc_rt_unused unused = unused_in(content, i);
         if (unused.heads || unused.neurons)
-            printf("skipped at run time in layer %d: %d of %d heads, %d of %d neurons\n", i, unused.heads, a->heads,
-                   unused.neurons, a->ffn);
+            printf("skipped at run time in layer %d: %d of %d heads, %d of %d neurons\n", i, unused.heads,
+                   a->layer[i].heads, unused.neurons, a->layer[i].ffn);
     }
 }
 
@@ -85,6 +85,13 @@ static llmc_status print_json(const struct llmc_compressed *content, const char 
 {
     const struct llmc_architecture *a = &content->architecture;
     json_t *tensors = json_array(), *labels = json_array();
+    bool even = llmc_architecture_is_even(a);
+    json_t *heads = even ? json_integer(a->layer[0].heads) : json_array();
+    json_t *ffn = even ? json_integer(a->layer[0].ffn) : json_array();
+    for (int32_t i = 0; i < a->layers && !even; i++) {
+        json_array_append_new(heads, json_integer(a->layer[i].heads));
+        json_array_append_new(ffn, json_integer(a->layer[i].ffn));
+    }
     for (int32_t i = 0; i < content->tensor_count; i++)
         json_array_append_new(tensors, tensor_json(&content->tensors[i], zeros[i]));
     for (int32_t i = 0; i < a->labels; i++)
@@ -93,9 +100,9 @@ static llmc_status print_json(const struct llmc_compressed *content, const char 
     if (!origin)
         origin = llmc_command_json_text(content->origin);
     json_t *architecture = json_pack(
-        "{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s, s:f, s:i}", "vocabulary", a->vocabulary, "positions",
-        a->positions, "types", a->types, "hidden", a->hidden, "layers", a->layers, "heads", a->heads, "ffn", a->ffn,
-        "labels", a->labels, "activation", llmc_activation_name(a->activation), "norm_epsilon",
+        "{s:i, s:i, s:i, s:i, s:i, s:o, s:o, s:i, s:i, s:s, s:f, s:i}", "vocabulary", a->vocabulary, "positions",
+        a->positions, "types", a->types, "hidden", a->hidden, "layers", a->layers, "heads", heads, "ffn", ffn,
+        "head_width", a->head_width, "labels", a->labels, "activation", llmc_activation_name(a->activation), "norm_epsilon",
         (double)a->norm_epsilon, "tokens_max", content->tokens_max);
     json_t *json = json_pack("{s:o, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:I, s:I}", "file",
                              llmc_command_json_text(path), "file_bytes", (json_int_t)llmc_file_nbytes(path),
@@ -112,8 +119,10 @@ static void print_table(const struct llmc_compressed *content, const char *path,
 {
     const struct llmc_architecture *a = &content->architecture;
     uint64_t file_nbytes = llmc_file_nbytes(path);
-    printf("%s: BERT classifier, %d layers, hidden %d, %d heads, ffn %d, %s\n", path, a->layers, a->hidden, a->heads,
-           a->ffn, llmc_activation_name(a->activation));
+    printf("%s: BERT classifier, %d layers, hidden %d, ", path, a->layers, a->hidden);
+    for (int32_t i = 0; i < (llmc_architecture_is_even(a) ? 1 : a->layers); i++)
+        printf("%s%d heads, ffn %d", i ? "; " : "", a->layer[i].heads, a->layer[i].ffn);
+    printf(", %s\n", llmc_activation_name(a->activation));
     printf("vocabulary %d, positions %d, texts up to %d tokens, labels:", a->vocabulary, a->positions,
            content->tokens_max);
     for (int32_t i = 0; i < a->labels; i++)

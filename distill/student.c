@@ -16,36 +16,52 @@ static void copy_parameter(struct llmc_parameters *student, int32_t to, const st
            (size_t)(parameter->rows * parameter->cols) * sizeof(float));
 }
 
-static llmc_status check_layers(const struct llmc_architecture *a, const struct llmc_architecture *t,
-                                const struct llmc_student_shape *shape)
+static llmc_status check_from_layers(const struct llmc_architecture *a, const struct llmc_architecture *t,
+                                     const struct llmc_student_shape *shape)
 {
-    if (!shape->from_layers)
-        return LLMC_OK;
-    if (a->hidden != t->hidden || a->ffn != t->ffn || a->heads != t->heads)
-        return llmc_error(LLMC_ERR_CONFIG,
-                          "student.from_layers needs the teacher's shapes: hidden %d, ffn %d, heads %d; the student has "
-                          "%d, %d, %d (from_layers: [] starts from random layers)",
-                          t->hidden, t->ffn, t->heads, a->hidden, a->ffn, a->heads);
-    for (int32_t i = 0; i < shape->layers; i++)
-        if (shape->from_layers[i] < 0 || shape->from_layers[i] >= t->layers)
-            return llmc_error(LLMC_ERR_CONFIG, "student.from_layers: the teacher has no layer %d; legal are 0 to %d",
-                              shape->from_layers[i], t->layers - 1);
+    for (int32_t i = 0; i < shape->layers; i++) {
+        const struct llmc_layer_shape *theirs = &t->layer[shape->from_layers[i]], *ours = &a->layer[i];
+        if (a->hidden != t->hidden || ours->ffn != theirs->ffn || ours->heads != theirs->heads ||
+            a->head_width != t->head_width)
+            return llmc_error(LLMC_ERR_CONFIG,
+                              "student.from_layers needs the teacher's shapes: hidden %d, ffn %d, heads %d; the student "
+                              "has %d, %d, %d (from_layers: [] starts from random layers)",
+                              t->hidden, theirs->ffn, theirs->heads, a->hidden, ours->ffn, ours->heads);
+    }
     return LLMC_OK;
 }
 
 llmc_status llmc_student_architecture(struct llmc_architecture *out, const struct llmc_architecture *teacher,
                                       const struct llmc_student_shape *shape)
 {
+    struct llmc_layer_shape theirs = llmc_architecture_widest(teacher);
+    int32_t heads = or_default(shape->heads, theirs.heads);
+    llmc_status status = LLMC_OK;
     *out = *teacher;
-    out->layers = shape->layers;
     out->hidden = or_default(shape->hidden, teacher->hidden);
-    out->ffn = or_default(shape->ffn, teacher->ffn);
-    out->heads = or_default(shape->heads, teacher->heads);
     out->positions = shape->positions < teacher->positions ? shape->positions : teacher->positions;
-    if (out->hidden % out->heads != 0)
-        return llmc_error(LLMC_ERR_CONFIG, "student.hidden (%d) is no multiple of student.heads (%d)", out->hidden,
-                          out->heads);
-    return check_layers(out, teacher, shape);
+    if (shape->hidden || shape->heads) {
+        if (out->hidden % heads != 0)
+            LLMC_FAIL(LLMC_ERR_CONFIG, "student.hidden (%d) is no multiple of student.heads (%d)", out->hidden, heads);
+        out->head_width = out->hidden / heads;
+    }
+    out->layers = shape->layers;
+    memset(out->layer, 0, sizeof out->layer);
+    for (int32_t i = 0; i < shape->layers && i < LLMC_LAYERS_MAX; i++) {
+        int32_t from = shape->from_layers ? shape->from_layers[i] : 0;
+        if (from < 0 || from >= teacher->layers)
+            LLMC_FAIL(LLMC_ERR_CONFIG, "student.from_layers: the teacher has no layer %d; legal are 0 to %d", from,
+                      teacher->layers - 1);
+        if (shape->from_layers)
+            theirs = teacher->layer[from];
+        out->layer[i].heads = or_default(shape->heads, theirs.heads);
+        out->layer[i].ffn = or_default(shape->ffn, theirs.ffn);
+    }
+    LLMC_TRY(llmc_architecture_check(out));
+    if (shape->from_layers)
+        LLMC_TRY(check_from_layers(out, teacher, shape));
+exit:
+    return status;
 }
 
 llmc_status llmc_student_init(struct llmc_parameters *student, const struct llmc_parameters *teacher,

@@ -9,7 +9,8 @@
 #include "architecture/parameters.h"
 
 struct llmc_student_shape {
-    int32_t layers, hidden, ffn, heads; /* hidden, ffn, heads 0: the teacher's */
+    /* hidden, ffn, heads 0: the teacher's, those of the layer that is copied; the largest where none is */
+    int32_t layers, hidden, ffn, heads;
     int32_t positions;                  /* the longest text in tokens; at most the teacher's */
     const int32_t *from_layers;         /* [layers] teacher layers to start from; NULL: random layers */
 };

@@ -29,19 +29,20 @@ static float *take_floats(struct cursor *cursor, int64_t count)
 }
 
 static struct llmc_layer_activations lay_layer(struct cursor *cursor, const struct llmc_architecture *a,
-                                               enum llmc_number number, const struct llmc_tokens *batch)
+                                               enum llmc_number number, const struct llmc_tokens *batch,
+                                               struct llmc_layer_shape shape)
 {
-    int64_t tokens = batch->tokens, hidden = a->hidden;
+    int64_t tokens = batch->tokens, hidden = a->hidden, attention = (int64_t)shape.heads * a->head_width;
     struct llmc_layer_activations layer = {
-        .qkv = take_matrix(cursor, number, tokens, 3 * hidden),
-        .context = take_matrix(cursor, number, tokens, hidden),
+        .qkv = take_matrix(cursor, number, tokens, 3 * attention),
+        .context = take_matrix(cursor, number, tokens, attention),
         .middle_norm = take_matrix(cursor, number, tokens, hidden),
         .middle = take_matrix(cursor, number, tokens, hidden),
-        .before = take_matrix(cursor, number, tokens, a->ffn),
-        .after = take_matrix(cursor, number, tokens, a->ffn),
+        .before = take_matrix(cursor, number, tokens, shape.ffn),
+        .after = take_matrix(cursor, number, tokens, shape.ffn),
         .out_norm = take_matrix(cursor, number, tokens, hidden),
         .out = take_matrix(cursor, number, tokens, hidden),
-        .lse = take_floats(cursor, tokens * a->heads),
+        .lse = take_floats(cursor, tokens * shape.heads),
         .middle_rstd = take_floats(cursor, tokens),
         .out_rstd = take_floats(cursor, tokens),
     };
@@ -52,12 +53,15 @@ static struct llmc_common_activations lay_common(struct cursor *cursor, const st
                                                  enum llmc_number number, const struct llmc_tokens *batch, bool keep)
 {
     int64_t tokens = batch->tokens, sequences = batch->sequences, hidden = a->hidden;
-    int64_t wide = 3 * hidden > a->ffn ? 3 * hidden : a->ffn;
+    int64_t ffn = llmc_architecture_widest(a).ffn;
+    int64_t attention = (int64_t)llmc_architecture_widest(a).heads * a->head_width;
+    int64_t widest_input = ffn > hidden ? ffn : hidden;
+    widest_input = attention > widest_input ? attention : widest_input;
     struct llmc_common_activations common = {
         .embedded_norm = take_matrix(cursor, number, tokens, hidden),
         .embedded = take_matrix(cursor, number, tokens, hidden),
         .embedded_rstd = take_floats(cursor, tokens),
-        .fake = take_matrix(cursor, number, tokens, a->ffn > hidden ? a->ffn : hidden),
+        .fake = take_matrix(cursor, number, tokens, widest_input),
         .first = take_matrix(cursor, LLMC_F32, sequences, hidden),
         .first_fake = take_matrix(cursor, LLMC_F32, sequences, hidden),
         .pooled = take_matrix(cursor, LLMC_F32, sequences, hidden),
@@ -67,7 +71,7 @@ static struct llmc_common_activations lay_common(struct cursor *cursor, const st
         common.dsum = take_matrix(cursor, number, tokens, hidden);
         common.dbranch = take_matrix(cursor, number, tokens, hidden);
         common.dmiddle_sum = take_matrix(cursor, number, tokens, hidden);
-        common.dwide = take_matrix(cursor, number, tokens, wide);
+        common.dwide = take_matrix(cursor, number, tokens, 3 * attention > ffn ? 3 * attention : ffn);
         common.dinput = take_matrix(cursor, LLMC_F32, tokens, hidden);
         common.dpooled = take_matrix(cursor, LLMC_F32, sequences, hidden);
     }
@@ -80,17 +84,30 @@ void llmc_activations_release(struct llmc_activations *activations)
     memset(activations, 0, sizeof *activations);
 }
 
+/* With keep, layers lie one after the other; else two blocks, each large enough for any layer. */
+static size_t layers_nbytes(const struct llmc_activations *activations, const struct llmc_architecture *a,
+                            const struct llmc_tokens *batch, int32_t count)
+{
+    struct cursor cursor = {NULL, 0};
+    for (int32_t i = 0; i < count; i++)
+        lay_layer(&cursor, a, activations->number, batch,
+                  activations->keep ? a->layer[i] : llmc_architecture_widest(a));
+    return cursor.used;
+}
+
+static int32_t blocks_of(const struct llmc_activations *activations, const struct llmc_architecture *a)
+{
+    return activations->keep ? a->layers : 2;
+}
+
 llmc_status llmc_activations_reserve(struct llmc_activations *activations, const struct llmc_architecture *a,
                                      enum llmc_number number, const struct llmc_tokens *batch, bool keep)
 {
-    struct cursor layer = {NULL, 0}, common = {NULL, 0};
-    lay_layer(&layer, a, number, batch);
-    lay_common(&common, a, number, batch, keep);
-    size_t blocks = keep ? (size_t)a->layers : 2;
-    size_t nbytes = blocks * layer.used + common.used;
     activations->number = number;
-    activations->layer_nbytes = layer.used;
     activations->keep = keep;
+    struct cursor all = {NULL, layers_nbytes(activations, a, batch, blocks_of(activations, a))};
+    lay_common(&all, a, number, batch, keep);
+    size_t nbytes = all.used;
     if (nbytes <= activations->memory_nbytes)
         return LLMC_OK;
     free(activations->memory);
@@ -106,16 +123,15 @@ struct llmc_layer_activations llmc_activations_layer(const struct llmc_activatio
                                                      const struct llmc_architecture *a,
                                                      const struct llmc_tokens *batch, int32_t layer)
 {
-    size_t block = (size_t)(activations->keep ? layer : layer % 2);
-    struct cursor cursor = {activations->memory, block * activations->layer_nbytes};
-    return lay_layer(&cursor, a, activations->number, batch);
+    int32_t block = activations->keep ? layer : layer % 2;
+    struct cursor cursor = {activations->memory, layers_nbytes(activations, a, batch, block)};
+    return lay_layer(&cursor, a, activations->number, batch, a->layer[layer]);
 }
 
 struct llmc_common_activations llmc_activations_common(const struct llmc_activations *activations,
                                                        const struct llmc_architecture *a,
                                                        const struct llmc_tokens *batch)
 {
-    size_t blocks = activations->keep ? (size_t)a->layers : 2;
-    struct cursor cursor = {activations->memory, blocks * activations->layer_nbytes};
+    struct cursor cursor = {activations->memory, layers_nbytes(activations, a, batch, blocks_of(activations, a))};
     return lay_common(&cursor, a, activations->number, batch, activations->keep);
 }

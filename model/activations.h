@@ -6,8 +6,8 @@
 
 /* One layer's activations. */
 struct llmc_layer_activations {
-    struct llmc_matrix qkv;          /* [T, 3H] */
-    struct llmc_matrix context;      /* [T, H] of attention */
+    struct llmc_matrix qkv;          /* [T, 3A] */
+    struct llmc_matrix context;      /* [T, A] of attention */
     struct llmc_matrix middle_norm;  /* [T, H] normalised, behind attention */
     struct llmc_matrix middle;       /* [T, H] input of the feed-forward part */
     struct llmc_matrix before;       /* [T, F] before the activation function */
@@ -23,7 +23,7 @@ struct llmc_common_activations {
     struct llmc_matrix embedded_norm; /* [T, H] */
     struct llmc_matrix embedded;      /* [T, H] input of layer 0 */
     float *embedded_rstd;             /* [T] */
-    struct llmc_matrix fake;          /* [T, max(H, F)] a fake-quantised input */
+    struct llmc_matrix fake;          /* [T, max(H, A, F)] a fake-quantised input */
     struct llmc_matrix first;         /* [S, H] FP32: the [CLS] rows of the last layer */
     struct llmc_matrix first_fake;    /* [S, H] FP32 */
     struct llmc_matrix pooled;        /* [S, H] FP32, behind tanh and dropout */
@@ -31,7 +31,7 @@ struct llmc_common_activations {
     /* backward: */
     struct llmc_matrix dsum, dbranch; /* [T, H] */
     struct llmc_matrix dmiddle_sum;   /* [T, H] */
-    struct llmc_matrix dwide;         /* [T, max(3H, F)] */
+    struct llmc_matrix dwide;         /* [T, max(3A, F)] */
     struct llmc_matrix dinput;        /* [T, H] FP32: the gradient below the pooler */
     struct llmc_matrix dpooled;       /* [S, H] FP32 */
 };
@@ -40,7 +40,7 @@ struct llmc_common_activations {
 llmc_status llmc_activations_reserve(struct llmc_activations *activations, const struct llmc_architecture *architecture,
                                      enum llmc_number number, const struct llmc_tokens *batch, bool keep);
 
-/* Views for this batch; `layer` without keep shares two blocks in turn. */
+/* Views for this batch; without keep, layers share two blocks in turn. */
 struct llmc_layer_activations llmc_activations_layer(const struct llmc_activations *activations,
                                                      const struct llmc_architecture *architecture,
                                                      const struct llmc_tokens *batch, int32_t layer);

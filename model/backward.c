@@ -29,8 +29,9 @@ static llmc_status linear_backward(struct llmc_bert *model, struct llmc_ops *ops
     LLMC_TRY(llmc_gemm_store(&ops->gemm, LLMC_GEMM_TN, &left, &right, dweight));
     gradients->squares += llmc_op_sum_squares(ops, dweight, dy->cols * x->cols);
     LLMC_TRY(llmc_gemm_run(&ops->gemm, LLMC_GEMM_NN, &left, weight, product));
-    if (model->fake.inputs)
-        llmc_op_fake_input_backward(ops, &model->fake.inputs[site], x, product, &gradients->dscales[site]);
+    const struct llmc_quantizer *quantizer = llmc_site_quantizer(model, site);
+    if (quantizer)
+        llmc_op_fake_input_backward(ops, quantizer, x, product, &gradients->dscales[site]);
 exit:
     return status;
 }
@@ -75,13 +76,13 @@ static llmc_status layer_backward(struct llmc_bert *model, struct llmc_ops *ops,
 {
     const struct llmc_parameters *p = &model->parameters;
     const struct llmc_architecture *a = &p->architecture;
-    struct llmc_layer_weights w = llmc_layer_weights(model, layer);
+    struct llmc_layer_weights w = model->weights.layers[layer];
     struct llmc_sequences sequences = {pass->batch.sequences, pass->batch.offsets};
     int32_t first = llmc_layer_parameter(layer, 0), site = layer * LLMC_LAYER_SITES;
     bool drops = pass->dropout > 0;
     enum llmc_number number = common->dwide.number;
-    struct llmc_matrix dbefore = llmc_matrix(common->dwide.data, number, x->rows, a->ffn);
-    struct llmc_matrix dqkv = llmc_matrix(common->dwide.data, number, x->rows, 3 * (int64_t)a->hidden);
+    struct llmc_matrix dbefore = llmc_matrix(common->dwide.data, number, x->rows, a->layer[layer].ffn);
+    struct llmc_matrix dqkv = llmc_matrix(common->dwide.data, number, x->rows, act->qkv.cols);
     struct llmc_matrix product, dbranch;
     struct llmc_norm norm;
     struct llmc_dropout dropout;
@@ -113,7 +114,7 @@ static llmc_status layer_backward(struct llmc_bert *model, struct llmc_ops *ops,
                              &product));
     dropout = llmc_pass_dropout(pass, layer, LLMC_DROPOUT_ATTENTION);
     double start = llmc_clock();
-    llmc_op_attention_backward(ops, &act->qkv, &sequences, a->heads, &dropout, act->lse, &product, &dqkv);
+    llmc_op_attention_backward(ops, &act->qkv, &sequences, a->layer[layer].heads, &dropout, act->lse, &product, &dqkv);
     ops->attention_seconds += llmc_clock() - start;
     llmc_op_sum_rows(ops, &dqkv, GRADIENT(LLMC_QUERY_BIAS));
     LLMC_TRY(linear_backward(model, ops, site + LLMC_SITE_QKV, x, &common->fake, &w.qkv, &dqkv, gradients,
@@ -224,7 +225,7 @@ llmc_status llmc_bert_backward(struct llmc_bert *model, struct llmc_ops *ops, co
     llmc_status status = LLMC_OK;
     LLMC_TRY(reserve_rows(gradients, pass->batch.tokens, a->hidden));
     for (int32_t i = LLMC_WORDS + 1; i < p->count; i++) /* the others are written whole */
-        if (p->table[i].kind == LLMC_PARAMETER_VECTOR || p->table[i].kind == LLMC_PARAMETER_EMBEDDING)
+        if (p->table[i].kind != LLMC_PARAMETER_LINEAR && p->table[i].kind != LLMC_PARAMETER_CLASSIFIER)
             memset(gradient_at(model, gradients, i), 0, (size_t)(p->table[i].rows * p->table[i].cols) * sizeof(float));
     gradients->squares = 0;
     memset(gradients->dscales, 0, (size_t)llmc_site_count(a) * sizeof(double));

@@ -12,6 +12,7 @@ llmc_status llmc_bert_init(struct llmc_bert *model, const struct llmc_architectu
     memset(model, 0, sizeof *model);
     llmc_status status = LLMC_OK;
     LLMC_TRY(llmc_parameters_init(&model->parameters, architecture));
+    LLMC_TRY(llmc_alloc(&model->weights.layers, (size_t)architecture->layers, sizeof *model->weights.layers));
     LLMC_TRY(llmc_alloc(&model->weights.pooler, (size_t)architecture->hidden * (size_t)architecture->hidden,
                         sizeof(float)));
     model->weights.number = number;
@@ -25,50 +26,47 @@ void llmc_bert_release(struct llmc_bert *model)
 {
     llmc_parameters_release(&model->parameters);
     free(model->weights.layers);
+    free(model->weights.memory);
     free(model->weights.pooler);
     memset(model, 0, sizeof *model);
-}
-
-static int64_t layer_weight_count(const struct llmc_architecture *a)
-{
-    return 4 * (int64_t)a->hidden * a->hidden + 2 * (int64_t)a->hidden * a->ffn;
 }
 
 void llmc_bert_set_number(struct llmc_bert *model, enum llmc_number number)
 {
     if (model->weights.number == number)
         return;
-    free(model->weights.layers);
-    model->weights.layers = NULL;
+    free(model->weights.memory);
+    model->weights.memory = NULL;
+    model->weights.memory_nbytes = 0;
     model->weights.number = number;
 }
 
-static struct llmc_operand operand_at(const struct llmc_bert *model, char **next, int64_t rows, int64_t cols)
+static struct llmc_operand operand_at(void *memory, size_t *used, struct llmc_operand operand)
 {
-    struct llmc_operand operand = {*next, model->weights.form, model->weights.number, rows, cols};
-    *next += llmc_operand_nbytes(&operand);
+    operand.data = memory ? (char *)memory + *used : NULL;
+    *used += llmc_operand_nbytes(&operand);
     return operand;
 }
 
-static size_t layer_nbytes(const struct llmc_bert *model)
-{
-    int64_t hidden = model->parameters.architecture.hidden;
-    struct llmc_operand all = {NULL, model->weights.form, model->weights.number, hidden,
-                               layer_weight_count(&model->parameters.architecture) / hidden};
-    return llmc_operand_nbytes(&all); /* padding aside, of which packed weights have none */
-}
-
-struct llmc_layer_weights llmc_layer_weights(const struct llmc_bert *model, int32_t layer)
+/* Views of `memory` in the form that fits all weights of each layer; NULL: only counts the bytes. */
+static size_t lay_out(struct llmc_bert *model, const struct llmc_gemm *gemm, void *memory)
 {
     const struct llmc_architecture *a = &model->parameters.architecture;
-    int64_t hidden = a->hidden, ffn = a->ffn;
-    char *next = (char *)model->weights.layers + (size_t)layer * layer_nbytes(model);
-    struct llmc_layer_weights w;
-    w.qkv = operand_at(model, &next, 3 * hidden, hidden);
-    w.attention_output = operand_at(model, &next, hidden, hidden);
-    w.intermediate = operand_at(model, &next, ffn, hidden);
-    w.output = operand_at(model, &next, hidden, ffn);
-    return w;
+    enum llmc_number number = model->weights.number;
+    size_t used = 0;
+    for (int32_t i = 0; i < a->layers; i++) {
+        int64_t hidden = a->hidden, attention = llmc_architecture_attention(a, i), ffn = a->layer[i].ffn;
+        enum llmc_operand_form form = llmc_gemm_weight_form(gemm, number, hidden, ffn);
+        if (form == LLMC_OPERAND_PACKED)
+            form = llmc_gemm_weight_form(gemm, number, hidden, attention);
+        struct llmc_layer_weights *w = &model->weights.layers[i];
+        used = (used + LLMC_ALIGNMENT - 1) / LLMC_ALIGNMENT * LLMC_ALIGNMENT;
+        w->qkv = operand_at(memory, &used, (struct llmc_operand){NULL, form, number, 3 * attention, hidden});
+        w->attention_output = operand_at(memory, &used, (struct llmc_operand){NULL, form, number, hidden, attention});
+        w->intermediate = operand_at(memory, &used, (struct llmc_operand){NULL, form, number, ffn, hidden});
+        w->output = operand_at(memory, &used, (struct llmc_operand){NULL, form, number, hidden, ffn});
+    }
+    return used;
 }
 
 struct llmc_operand llmc_pooler_weight(const struct llmc_bert *model)
@@ -87,17 +85,19 @@ struct llmc_operand llmc_classifier_weight(const struct llmc_bert *model)
 struct llmc_weight_copy llmc_bert_weight_copy(const struct llmc_bert *model, int32_t index)
 {
     const struct llmc_architecture *a = &model->parameters.architecture;
-    struct llmc_weight_copy copy = {.integer_limit = model->fake.weight_limit};
+    struct llmc_weight_copy copy = {.integer_limit = (float)llmc_integer_limit(model->parameters.table[index].bits)};
     int32_t in_layer = index - LLMC_FIRST_LAYER;
     if (index == llmc_head_parameter(a, LLMC_POOLER_WEIGHT))
         copy.operand = llmc_pooler_weight(model);
     if (in_layer < 0 || in_layer >= a->layers * LLMC_LAYER_PARAMETERS)
         return copy;
-    struct llmc_layer_weights w = llmc_layer_weights(model, in_layer / LLMC_LAYER_PARAMETERS);
+    int32_t layer = in_layer / LLMC_LAYER_PARAMETERS;
+    struct llmc_layer_weights w = model->weights.layers[layer];
+    int64_t attention = llmc_architecture_attention(a, layer);
     switch (in_layer % LLMC_LAYER_PARAMETERS) {
     case LLMC_QUERY_WEIGHT: copy.operand = w.qkv; break;
-    case LLMC_KEY_WEIGHT: copy.operand = w.qkv, copy.first_row = a->hidden; break;
-    case LLMC_VALUE_WEIGHT: copy.operand = w.qkv, copy.first_row = 2 * (int64_t)a->hidden; break;
+    case LLMC_KEY_WEIGHT: copy.operand = w.qkv, copy.first_row = attention; break;
+    case LLMC_VALUE_WEIGHT: copy.operand = w.qkv, copy.first_row = 2 * attention; break;
     case LLMC_ATTENTION_OUTPUT_WEIGHT: copy.operand = w.attention_output; break;
     case LLMC_INTERMEDIATE_WEIGHT: copy.operand = w.intermediate; break;
     case LLMC_OUTPUT_WEIGHT: copy.operand = w.output; break;
@@ -109,17 +109,21 @@ llmc_status llmc_bert_prepare(struct llmc_bert *model, struct llmc_ops *ops)
 {
     const struct llmc_parameters *p = &model->parameters;
     const struct llmc_architecture *a = &p->architecture;
-    llmc_status status = llmc_ops_reserve(ops, a->ffn > a->hidden ? a->ffn : a->hidden, 1, 1);
+    int32_t ffn = llmc_architecture_widest(a).ffn, attention = llmc_architecture_widest(a).heads * a->head_width;
+    int32_t widest = ffn > attention ? ffn : attention;
+    llmc_status status = llmc_ops_reserve(ops, widest > a->hidden ? widest : a->hidden, 1, 1);
     if (status != LLMC_OK)
         return status;
-    enum llmc_operand_form form = llmc_gemm_weight_form(&ops->gemm, model->weights.number, a->hidden, a->ffn);
-    if (!model->weights.layers || model->weights.form != form) {
-        free(model->weights.layers);
-        model->weights.form = form;
-        status = llmc_alloc(&model->weights.layers, (size_t)a->layers, layer_nbytes(model));
+    size_t nbytes = lay_out(model, &ops->gemm, NULL);
+    if (model->weights.memory_nbytes != nbytes) {
+        free(model->weights.memory);
+        model->weights.memory_nbytes = 0;
+        status = llmc_alloc(&model->weights.memory, nbytes, 1);
         if (status != LLMC_OK)
             return status;
+        model->weights.memory_nbytes = nbytes;
     }
+    lay_out(model, &ops->gemm, model->weights.memory);
     for (int32_t i = 0; i < p->count; i++) {
         struct llmc_weight_copy copy = llmc_bert_weight_copy(model, i);
         if (copy.operand.data)
@@ -128,31 +132,26 @@ llmc_status llmc_bert_prepare(struct llmc_bert *model, struct llmc_ops *ops)
     return LLMC_OK;
 }
 
-int32_t llmc_site_of_parameter(const struct llmc_architecture *a, int32_t index)
+const struct llmc_quantizer *llmc_site_quantizer(const struct llmc_bert *model, int32_t site)
 {
-    static const int8_t sites[LLMC_LAYER_PARAMETERS] = {
-        [LLMC_QUERY_WEIGHT] = 1 + LLMC_SITE_QKV,
-        [LLMC_KEY_WEIGHT] = 1 + LLMC_SITE_QKV,
-        [LLMC_VALUE_WEIGHT] = 1 + LLMC_SITE_QKV,
-        [LLMC_ATTENTION_OUTPUT_WEIGHT] = 1 + LLMC_SITE_ATTENTION_OUTPUT,
-        [LLMC_INTERMEDIATE_WEIGHT] = 1 + LLMC_SITE_INTERMEDIATE,
-        [LLMC_OUTPUT_WEIGHT] = 1 + LLMC_SITE_OUTPUT,
-    };
-    if (index == llmc_head_parameter(a, LLMC_POOLER_WEIGHT))
-        return a->layers * LLMC_LAYER_SITES;
-    if (index < LLMC_FIRST_LAYER || index >= llmc_head_parameter(a, 0))
-        return -1;
-    int32_t layer = (index - LLMC_FIRST_LAYER) / LLMC_LAYER_PARAMETERS;
-    int32_t site = sites[(index - LLMC_FIRST_LAYER) % LLMC_LAYER_PARAMETERS] - 1;
-    return site < 0 ? -1 : layer * LLMC_LAYER_SITES + site;
+    const struct llmc_parameters *p = &model->parameters;
+    if (!model->inputs)
+        return NULL;
+    /* Weights that share an input run in integers together, or not at all. */
+    for (int32_t i = 0, first = llmc_layer_parameter(site / LLMC_LAYER_SITES, 0); i < LLMC_LAYER_PARAMETERS; i++)
+        if (llmc_site_of_parameter(&p->architecture, first + i) == site && !p->table[first + i].bits)
+            return NULL;
+    return &model->inputs[site];
 }
 
 double llmc_bert_macs(const struct llmc_architecture *a, double tokens, double tokens_squared)
 {
-    double hidden = a->hidden;
-    double linear = tokens * (double)layer_weight_count(a);
-    double attention = 2 * hidden * tokens_squared;
-    return a->layers * (linear + attention) + hidden * hidden + hidden * a->labels;
+    double hidden = a->hidden, macs = hidden * hidden + hidden * a->labels;
+    for (int32_t i = 0; i < a->layers; i++) {
+        double attention = llmc_architecture_attention(a, i), ffn = a->layer[i].ffn;
+        macs += tokens * hidden * (4 * attention + 2 * ffn) + 2 * attention * tokens_squared;
+    }
+    return macs;
 }
 
 llmc_status llmc_gradients_init(struct llmc_gradients *gradients, const struct llmc_parameters *parameters)

@@ -3,7 +3,7 @@
  * arithmetic of Hugging Face's BertForSequenceClassification): forward and
  * backward written out on packed batches.
  *
- * Letters: T tokens and S sequences of the batch, H hidden, F ffn, L labels.
+ * Letters: T tokens and S sequences of the batch, H hidden, L labels; of a layer: A = heads * head_width, F ffn.
  */
 #ifndef LLMC_MODEL_BERT_H
 #define LLMC_MODEL_BERT_H
@@ -22,38 +22,34 @@ struct llmc_tokens {
     const int32_t *offsets; /* [S + 1] */
 };
 
-/* Inputs of linear layers that quantisation works on: four per layer, then the pooler's. */
-enum llmc_site { LLMC_SITE_QKV, LLMC_SITE_ATTENTION_OUTPUT, LLMC_SITE_INTERMEDIATE, LLMC_SITE_OUTPUT, LLMC_LAYER_SITES };
-static inline int32_t llmc_site_count(const struct llmc_architecture *architecture)
-{
-    return architecture->layers * LLMC_LAYER_SITES + 1;
-}
-/* The site that feeds the linear weight at `index` of the table, or -1. */
-int32_t llmc_site_of_parameter(const struct llmc_architecture *architecture, int32_t index);
-
-/* How the forward pass simulates integers; all zero or NULL: not at all. */
-struct llmc_fake_quantization {
-    float weight_limit;                 /* 127 for 8 bits: linear weights, one scale a row; 0: off */
-    float embedding_limit;              /* word and position embeddings, one scale a row; 0: off */
-    const struct llmc_quantizer *inputs; /* [llmc_site_count]; NULL: off */
-};
 
 struct llmc_range {
     float min, max;
+};
+
+/* Compute copies of a layer's weights. */
+struct llmc_layer_weights {
+    struct llmc_operand qkv;              /* [3A, H] */
+    struct llmc_operand attention_output; /* [H, A] */
+    struct llmc_operand intermediate;     /* [F, H] */
+    struct llmc_operand output;           /* [H, F] */
 };
 
 /* Compute copies of the linear weights in the number format of the operands, made anew
  * whenever the master weights have changed. */
 struct llmc_bert_weights {
     enum llmc_number number;
-    enum llmc_operand_form form; /* of `layers`, set when they are prepared */
-    void *layers;  /* [layers][4 H H + 2 H F] as operands: QKV, attention output, intermediate, output; or NULL */
+    struct llmc_layer_weights *layers; /* [layers] views of `memory` */
+    void *memory;                      /* NULL: not prepared */
+    size_t memory_nbytes;
     float *pooler; /* [H, H] */
 };
 
+/* The forward pass simulates the integers that weights and embeddings become: those with bits in the table of
+ * parameters. And those of the inputs: */
 struct llmc_bert {
     struct llmc_parameters parameters;
-    struct llmc_fake_quantization fake;
+    const struct llmc_quantizer *inputs; /* [llmc_site_count] borrowed, used where weights have bits; NULL: none */
     struct llmc_bert_weights weights;
 };
 
@@ -65,7 +61,10 @@ void llmc_bert_release(struct llmc_bert *model);
 /* Changes the number format of the compute copies, which must then be prepared. */
 void llmc_bert_set_number(struct llmc_bert *model, enum llmc_number number);
 
-/* Where the compute copy of parameter `index` lies; operand.data NULL: it has none. `form` must be set. */
+/* The quantiser of a site's input; NULL where it is not rounded. */
+const struct llmc_quantizer *llmc_site_quantizer(const struct llmc_bert *model, int32_t site);
+
+/* Where the compute copy of parameter `index` lies; operand.data NULL: it has none, or is not prepared. */
 struct llmc_weight_copy llmc_bert_weight_copy(const struct llmc_bert *model, int32_t index);
 
 /* Writes the compute copies from the master weights. Call after every change of either. Errors: LLMC_ERR_MEMORY. */
@@ -76,9 +75,7 @@ struct llmc_activations {
     enum llmc_number number;
     char *memory;
     size_t memory_nbytes;
-    /* Per layer blocks inside `memory`; see activations.c. */
-    size_t layer_nbytes;
-    bool keep; /* whether backward follows: without it, layers share one block */
+    bool keep; /* whether backward follows: without it, layers share two blocks in turn */
 };
 void llmc_activations_release(struct llmc_activations *activations);
 

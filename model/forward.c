@@ -48,10 +48,11 @@ struct llmc_norm llmc_norm_at(const struct llmc_parameters *p, int32_t index)
 struct llmc_matrix llmc_linear_input(struct llmc_bert *model, struct llmc_ops *ops, int32_t site,
                                      const struct llmc_matrix *x, const struct llmc_matrix *fake)
 {
-    if (!model->fake.inputs)
+    const struct llmc_quantizer *quantizer = llmc_site_quantizer(model, site);
+    if (!quantizer)
         return *x;
     struct llmc_matrix y = llmc_matrix(fake->data, x->number, x->rows, x->cols);
-    llmc_op_fake_input(ops, &model->fake.inputs[site], x, &y);
+    llmc_op_fake_input(ops, quantizer, x, &y);
     return y;
 }
 
@@ -83,7 +84,7 @@ static llmc_status layer_forward(struct llmc_bert *model, struct llmc_ops *ops, 
                                  const struct llmc_layer_activations *act)
 {
     const struct llmc_parameters *p = &model->parameters;
-    struct llmc_layer_weights w = llmc_layer_weights(model, layer);
+    struct llmc_layer_weights w = model->weights.layers[layer];
     struct llmc_sequences sequences = {pass->batch.sequences, pass->batch.offsets};
     int32_t first = llmc_layer_parameter(layer, 0), site = layer * LLMC_LAYER_SITES;
     const float *bias;
@@ -96,7 +97,7 @@ static llmc_status layer_forward(struct llmc_bert *model, struct llmc_ops *ops, 
     llmc_op_bias(ops, &product, llmc_parameter_values(p, first + LLMC_QUERY_BIAS), &act->qkv);
     dropout = llmc_pass_dropout(pass, layer, LLMC_DROPOUT_ATTENTION);
     double start = llmc_clock();
-    llmc_op_attention(ops, &act->qkv, &sequences, p->architecture.heads, &dropout, &act->context, act->lse);
+    llmc_op_attention(ops, &act->qkv, &sequences, p->architecture.layer[layer].heads, &dropout, &act->context, act->lse);
     ops->attention_seconds += llmc_clock() - start;
 
     LLMC_TRY(linear(model, ops, pass, site + LLMC_SITE_ATTENTION_OUTPUT, &act->context, &common->fake,
@@ -159,9 +160,11 @@ llmc_status llmc_bert_forward(struct llmc_bert *model, struct llmc_ops *ops, con
     LLMC_TRY(check_batch(a, batch));
     for (int32_t s = 0; s < batch->sequences; s++)
         longest = batch->offsets[s + 1] - batch->offsets[s] > longest ? batch->offsets[s + 1] - batch->offsets[s] : longest;
-    int32_t widest = a->ffn > 3 * a->hidden ? a->ffn : 3 * a->hidden;
-    widest = a->labels > widest ? a->labels : widest;
-    LLMC_TRY(llmc_ops_reserve(ops, widest, longest, a->hidden / a->heads));
+    struct llmc_layer_shape layer_max = llmc_architecture_widest(a);
+    int32_t widest = a->hidden > a->labels ? a->hidden : a->labels;
+    widest = layer_max.ffn > widest ? layer_max.ffn : widest;
+    widest = 3 * layer_max.heads * a->head_width > widest ? 3 * layer_max.heads * a->head_width : widest;
+    LLMC_TRY(llmc_ops_reserve(ops, widest, longest, a->head_width));
     LLMC_TRY(llmc_activations_reserve(activations, a, model->weights.number, batch, pass->keep));
 
     struct llmc_common_activations common = llmc_activations_common(activations, a, batch);
@@ -169,7 +172,8 @@ llmc_status llmc_bert_forward(struct llmc_bert *model, struct llmc_ops *ops, con
         llmc_parameter_values(p, LLMC_WORDS),
         llmc_parameter_values(p, LLMC_POSITIONS),
         llmc_parameter_values(p, LLMC_TYPES),
-        model->fake.embedding_limit,
+        (float)llmc_integer_limit(p->table[LLMC_WORDS].bits),
+        (float)llmc_integer_limit(p->table[LLMC_POSITIONS].bits),
     };
     struct llmc_sequences sequences = {batch->sequences, batch->offsets};
     struct llmc_norm norm = llmc_norm_at(p, LLMC_EMBEDDING_NORM_WEIGHT);

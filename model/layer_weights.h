@@ -4,15 +4,6 @@
 
 #include "model/bert.h"
 
-/* Compute copies of a layer's weights. */
-struct llmc_layer_weights {
-    struct llmc_operand qkv;              /* [3H, H] */
-    struct llmc_operand attention_output; /* [H, H] */
-    struct llmc_operand intermediate;     /* [F, H] */
-    struct llmc_operand output;           /* [H, F] */
-};
-struct llmc_layer_weights llmc_layer_weights(const struct llmc_bert *model, int32_t layer);
-
 /* The head's weights, [H, H] and [L, H]. */
 struct llmc_operand llmc_pooler_weight(const struct llmc_bert *model);
 struct llmc_operand llmc_classifier_weight(const struct llmc_bert *model);
@@ -31,7 +22,7 @@ struct llmc_dropout llmc_pass_dropout(const struct llmc_pass *pass, int32_t laye
 /* The norm whose weight is parameter `index` and whose bias follows it. */
 struct llmc_norm llmc_norm_at(const struct llmc_parameters *parameters, int32_t index);
 
-/* The fake-quantised form of a linear layer's input, in `fake`'s memory; `x` itself where inputs are not
+/* The fake-quantised form of a linear layer's input, in `fake`'s memory; `x` itself where the input is not
  * quantised. */
 struct llmc_matrix llmc_linear_input(struct llmc_bert *model, struct llmc_ops *ops, int32_t site,
                                      const struct llmc_matrix *x, const struct llmc_matrix *fake);

@@ -25,14 +25,6 @@ static bool is_sparse(const struct llmc_parameters *p, int32_t index)
     return (double)zeros > SPARSE_SHARE * (double)count;
 }
 
-/* Bits of the integers that parameter `index` is stored in; 0: none. */
-static int bits_of(const struct llmc_state *state, int32_t index)
-{
-    if (state->model.parameters.table[index].kind == LLMC_PARAMETER_LINEAR)
-        return state->weight_bits;
-    return index == LLMC_WORDS || index == LLMC_POSITIONS ? state->embedding_bits : 0;
-}
-
 static llmc_status fill_tensor(const struct llmc_state *state, int32_t index, struct llmc_compressed_tensor *tensor)
 {
     llmc_status status = LLMC_OK;
@@ -41,17 +33,18 @@ static llmc_status fill_tensor(const struct llmc_state *state, int32_t index, st
     const float *values = llmc_parameter_values(p, index);
     size_t count = (size_t)(parameter->rows * parameter->cols);
     int32_t site = llmc_site_of_parameter(&p->architecture, index);
+    const struct llmc_quantizer *input = site < 0 ? NULL : llmc_site_quantizer(&state->model, site);
     LLMC_TRY(llmc_strdup(&tensor->name, parameter->name));
     tensor->rows = parameter->rows;
     tensor->cols = parameter->cols;
     tensor->sparse = is_sparse(p, index);
-    tensor->bits = bits_of(state, index);
+    tensor->bits = parameter->bits;
     if (tensor->bits) {
         tensor->number = LLMC_I8;
         LLMC_TRY(llmc_alloc(&tensor->data, count, 1));
         LLMC_TRY(llmc_alloc(&tensor->scales, (size_t)parameter->rows, sizeof *tensor->scales));
         llmc_pack_rows(values, parameter->rows, parameter->cols, tensor->bits, tensor->data, tensor->scales);
-    } else if (parameter->kind == LLMC_PARAMETER_LINEAR || index == LLMC_WORDS || index == LLMC_POSITIONS) {
+    } else if (llmc_parameter_takes_bits(parameter->kind)) {
         tensor->number = LLMC_F16;
         uint16_t *halves;
         LLMC_TRY(llmc_alloc(&tensor->data, count, sizeof *halves));
@@ -63,10 +56,10 @@ static llmc_status fill_tensor(const struct llmc_state *state, int32_t index, st
         LLMC_TRY(llmc_alloc(&tensor->data, count, sizeof *values));
         memcpy(tensor->data, values, count * sizeof *values);
     }
-    if (state->weight_bits && state->ranges.count && site >= 0) {
+    if (input) {
         tensor->has_input = true;
-        tensor->input_scale = state->ranges.quantizers[site].scale;
-        tensor->input_zero_point = (int32_t)state->ranges.quantizers[site].zero_point;
+        tensor->input_scale = input->scale;
+        tensor->input_zero_point = (int32_t)input->zero_point;
     }
 exit:
     return status;

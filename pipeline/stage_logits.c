@@ -19,7 +19,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-static const struct llmc_envelope seal = {"LLMG", 1, "cache of teacher logits"};
+static const struct llmc_envelope seal = {"LLMG", 1, "cache of teacher logits", 1};
 
 static llmc_status make_key(const struct llmc_run *run, const struct llmc_parameters *teacher,
                             char key[LLMC_HASH_TEXT_NBYTES])

@@ -91,7 +91,7 @@ static llmc_status measure_file(struct llmc_run *run, int64_t *nbytes)
 {
     llmc_status status = LLMC_OK;
     char *path = NULL;
-    if (!run->is_student && !run->state.weight_bits && !run->state.model.parameters.mask) {
+    if (!run->is_student && !run->state.ranges.count && !run->state.model.parameters.mask) {
         *nbytes = (int64_t)llmc_file_nbytes(run->state_path);
         return LLMC_OK;
     }

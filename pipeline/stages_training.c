@@ -99,7 +99,7 @@ static llmc_status calibrate(struct llmc_train_stage *train)
     LLMC_TRY(llmc_alloc(&order, data->count, sizeof *order));
     LLMC_TRY(llmc_alloc(&logits, (size_t)train->stage->batch_size * (size_t)labels, sizeof *logits));
     llmc_epoch_order(llmc_random_key(run->config->seed, STREAM_CALIBRATION, 0), 0, data->count, order);
-    state->model.fake.inputs = NULL;
+    state->model.inputs = NULL;
     LLMC_TRY(llmc_bert_prepare(&state->model, &run->ops));
     for (int32_t i = 0; i < train->stage->calibration_batches; i++) {
         int64_t first = (int64_t)i * train->stage->batch_size, left = (int64_t)data->count - first;
@@ -128,8 +128,7 @@ static llmc_status begin_qat(struct llmc_train_stage *train)
     llmc_status status = LLMC_OK;
     llmc_ranges_release(&state->ranges);
     LLMC_TRY(llmc_ranges_init(&state->ranges, llmc_site_count(&state->model.parameters.architecture)));
-    state->weight_bits = train->stage->weight_bits;
-    state->embedding_bits = train->stage->embedding_bits;
+    llmc_parameters_set_bits(&state->model.parameters, train->stage->weight_bits, train->stage->embedding_bits);
     llmc_state_apply(state);
     LLMC_TRY(calibrate(train));
     if (train->stage->ranges == LLMC_RANGES_LEARNED)

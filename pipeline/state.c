@@ -5,7 +5,6 @@
 #include "formats/hdf5/envelope.h"
 #include "formats/checkpoint/architecture.h"
 #include "formats/hdf5/file.h"
-#include "quantize/pack.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +12,8 @@
 
 #define NAME_NBYTES 128
 
-static const struct llmc_envelope seal = {"LLMS", 1, "stage checkpoint"};
+enum { VERSION = 1, LAYERED = 2 };
+static const struct llmc_envelope seal = {"LLMS", VERSION, "stage checkpoint", LAYERED};
 
 void llmc_state_release(struct llmc_state *state)
 {
@@ -24,10 +24,7 @@ void llmc_state_release(struct llmc_state *state)
 
 void llmc_state_apply(struct llmc_state *state)
 {
-    struct llmc_fake_quantization *fake = &state->model.fake;
-    fake->weight_limit = state->weight_bits ? llmc_integer_limit(state->weight_bits) : 0;
-    fake->embedding_limit = state->embedding_bits ? llmc_integer_limit(state->embedding_bits) : 0;
-    fake->inputs = state->ranges.count ? state->ranges.quantizers : NULL;
+    state->model.inputs = state->ranges.count ? state->ranges.quantizers : NULL;
 }
 
 /* The fields of ranges as arrays: they are interleaved in memory. */
@@ -170,26 +167,51 @@ exit:
     return status;
 }
 
+/* Two attributes say it, or an array where parameters of one kind differ. */
+static llmc_status write_bits(struct llmc_h5 *file, const struct llmc_parameters *p, bool *even)
+{
+    llmc_status status = LLMC_OK;
+    int32_t weight_bits, embedding_bits;
+    int64_t count = p->count;
+    uint8_t *bits = NULL;
+    *even = llmc_parameters_bits_are_even(p, &weight_bits, &embedding_bits);
+    if (*even) {
+        LLMC_TRY(llmc_h5_write_int(file, "", "weight_bits", weight_bits));
+        LLMC_TRY(llmc_h5_write_int(file, "", "embedding_bits", embedding_bits));
+        return LLMC_OK;
+    }
+    LLMC_TRY(llmc_alloc(&bits, (size_t)count, 1));
+    for (int32_t i = 0; i < count; i++)
+        bits[i] = (uint8_t)p->table[i].bits;
+    LLMC_TRY(llmc_h5_write(file, "bits", LLMC_U8, 1, &count, bits, 0));
+exit:
+    free(bits);
+    return status;
+}
+
 llmc_status llmc_state_save(const char *path, const struct llmc_state *state, const char *fingerprint,
                             const struct llmc_training *training, const struct llmc_stage_progress *progress)
 {
     llmc_status status = LLMC_OK;
     const struct llmc_parameters *p = &state->model.parameters;
+    struct llmc_envelope envelope = seal;
     char *temporary = NULL;
     struct llmc_h5 *file = NULL;
+    bool even_bits;
     LLMC_TRY(llmc_file_begin(path, &temporary));
     LLMC_TRY(llmc_h5_create(&file, temporary, LLMC_ENVELOPE_NBYTES));
     LLMC_TRY(llmc_h5_write_text(file, "", "fingerprint", fingerprint));
     LLMC_TRY(llmc_checkpoint_write_architecture(file, &p->architecture));
-    LLMC_TRY(llmc_h5_write_int(file, "", "weight_bits", state->weight_bits));
-    LLMC_TRY(llmc_h5_write_int(file, "", "embedding_bits", state->embedding_bits));
+    LLMC_TRY(write_bits(file, p, &even_bits));
     LLMC_TRY(write_parameters(file, p));
     if (state->ranges.count)
         LLMC_TRY(write_ranges(file, &state->ranges));
     if (training)
         LLMC_TRY(write_training(file, training, p->total, progress));
     LLMC_TRY(llmc_h5_close(&file));
-    LLMC_TRY(llmc_envelope_seal(temporary, &seal));
+    if (!even_bits || !llmc_architecture_is_even(&p->architecture))
+        envelope.version = LAYERED;
+    LLMC_TRY(llmc_envelope_seal(temporary, &envelope));
     LLMC_TRY(llmc_file_commit(&temporary, path));
 exit:
     llmc_h5_abandon(&file);
@@ -215,13 +237,39 @@ exit:
     return status;
 }
 
-static llmc_status read_bits(struct llmc_h5 *file, const char *name, int32_t *bits)
+static llmc_status check_bits(const char *name, int64_t bits)
 {
-    int64_t value = 0;
-    llmc_status status = llmc_h5_read_int(file, "", name, &value);
-    if (status == LLMC_OK && value != 0 && (value < 2 || value > 8))
-        status = llmc_error(LLMC_ERR_FORMAT, "%s is %lld; legal are 0 and 2 to 8", name, (long long)value);
-    *bits = (int32_t)value;
+    if (bits != 0 && (bits < 2 || bits > 8))
+        return llmc_error(LLMC_ERR_FORMAT, "%s is %lld; allowed values are 0 and 2 to 8", name, (long long)bits);
+    return LLMC_OK;
+}
+
+/* What write_bits wrote. */
+static llmc_status read_bits(struct llmc_h5 *file, struct llmc_parameters *p)
+{
+    llmc_status status = LLMC_OK;
+    int64_t weight_bits, embedding_bits, count = p->count;
+    uint8_t *bits = NULL;
+    if (!llmc_h5_has(file, "bits")) {
+        LLMC_TRY(llmc_h5_read_int(file, "", "weight_bits", &weight_bits));
+        LLMC_TRY(llmc_h5_read_int(file, "", "embedding_bits", &embedding_bits));
+        LLMC_TRY(check_bits("weight_bits", weight_bits));
+        LLMC_TRY(check_bits("embedding_bits", embedding_bits));
+        llmc_parameters_set_bits(p, (int32_t)weight_bits, (int32_t)embedding_bits);
+        return LLMC_OK;
+    }
+    LLMC_TRY(llmc_alloc(&bits, (size_t)count, 1));
+    LLMC_TRY(llmc_h5_read(file, "bits", LLMC_U8, 1, &count, bits));
+    for (int32_t i = 0; i < count; i++) {
+        char name[NAME_NBYTES];
+        snprintf(name, sizeof name, "bits of %s", p->table[i].name);
+        LLMC_TRY(check_bits(name, bits[i]));
+        if (bits[i] && !llmc_parameter_takes_bits(p->table[i].kind))
+            LLMC_FAIL(LLMC_ERR_FORMAT, "%s is %d, but it stays in floating point", name, bits[i]);
+        p->table[i].bits = bits[i];
+    }
+exit:
+    free(bits);
     return status;
 }
 
@@ -233,9 +281,8 @@ llmc_status llmc_state_load(const char *path, enum llmc_number number, struct ll
     LLMC_TRY(llmc_envelope_verify_file(path, &seal));
     LLMC_TRY(llmc_h5_open(&file, path));
     LLMC_TRY(llmc_checkpoint_read_architecture(file, &architecture));
-    LLMC_TRY(read_bits(file, "weight_bits", &state->weight_bits));
-    LLMC_TRY(read_bits(file, "embedding_bits", &state->embedding_bits));
     LLMC_TRY(llmc_bert_init(&state->model, &architecture, number));
+    LLMC_TRY(read_bits(file, &state->model.parameters));
     LLMC_TRY(read_parameters(file, &state->model.parameters));
     if (llmc_h5_has(file, "inputs/scale"))
         LLMC_TRY(read_ranges(file, &state->ranges, llmc_site_count(&architecture)));

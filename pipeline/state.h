@@ -1,9 +1,11 @@
 /*
  * The model on its way through the stages, and its HDF5 checkpoint.
- * Bytes 0..511: the seal of formats/hdf5/envelope.h with magic "LLMS\r\n\x1a\n", version 1. Then HDF5:
+ * Bytes 0..511: the seal of formats/hdf5/envelope.h with magic "LLMS\r\n\x1a\n", version 1; 2 where layers or bits of
+ * weights differ, which older readers refuse. Then HDF5:
  *
- *     /                      attributes: "fingerprint", the architecture's fields, "weight_bits",
- *                            "embedding_bits" (0: not quantised)
+ *     /                      attributes: "fingerprint", the architecture (formats/checkpoint/architecture.h), and,
+ *                            where all weights have the same bits, "weight_bits", "embedding_bits" (0: not quantised)
+ *     /bits                  where they differ, in place of the two: U8, bits of each parameter in their order
  *     /parameters/NAME       F32 [rows, cols] master weights, NAME as in Hugging Face's state dict
  *     /masks/NAME            U8 [rows, cols], linear weights only, when anything is pruned: 0 = pruned
  *     /inputs/...            when activations are quantised, one number per input of a linear layer:
@@ -23,8 +25,7 @@
 
 struct llmc_state {
     struct llmc_bert model;
-    int32_t weight_bits, embedding_bits; /* 0: not quantised */
-    struct llmc_ranges ranges;           /* count 0: inputs are not quantised */
+    struct llmc_ranges ranges; /* count 0: inputs are not quantised */
 };
 
 /* What a stage under way keeps beside the model. */
@@ -36,7 +37,7 @@ struct llmc_stage_progress {
 
 void llmc_state_release(struct llmc_state *state);
 
-/* Lets the model simulate what weight_bits, embedding_bits and ranges say. */
+/* Lets the model simulate what the ranges say. */
 void llmc_state_apply(struct llmc_state *state);
 
 /* Writes atomically. training and progress: both or neither (a finished stage). */

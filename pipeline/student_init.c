@@ -30,8 +30,10 @@ static llmc_status check_shape(const struct llmc_run *run, const struct llmc_arc
     } numbers[] = {
         {"student.layers", "", student->layers, file->layers},
         {"student.hidden", config->student.hidden ? "" : " (the teacher's)", student->hidden, file->hidden},
-        {"student.ffn", config->student.ffn ? "" : " (the teacher's)", student->ffn, file->ffn},
-        {"student.heads", config->student.heads ? "" : " (the teacher's)", student->heads, file->heads},
+        {"student.ffn", config->student.ffn ? "" : " (the teacher's)", student->layer[0].ffn, file->layer[0].ffn},
+        {"student.heads", config->student.heads ? "" : " (the teacher's)", student->layer[0].heads,
+         file->layer[0].heads},
+        {"student: the width of a head", "", student->head_width, file->head_width},
         {"teacher.folder: the vocabulary's size", "", student->vocabulary, file->vocabulary},
         {"teacher.folder: the number of token types", "", student->types, file->types},
     };
@@ -40,6 +42,11 @@ static llmc_status check_shape(const struct llmc_run *run, const struct llmc_arc
             return llmc_error(LLMC_ERR_CONFIG, "%s is %d%s; %s (student.init) has %d; legal are equal ones",
                               numbers[i].key, numbers[i].wanted, numbers[i].what, config->student_init,
                               numbers[i].found);
+    for (int32_t i = 0; i < student->layers; i++)
+        if (student->layer[i].heads != file->layer[i].heads || student->layer[i].ffn != file->layer[i].ffn)
+            return llmc_error(LLMC_ERR_CONFIG, "layer %d of the student has %d heads and ffn %d; that of %s "
+                              "(student.init) has %d and %d; allowed are equal ones", i, student->layer[i].heads,
+                              student->layer[i].ffn, config->student_init, file->layer[i].heads, file->layer[i].ffn);
     if (student->positions > file->positions)
         return llmc_error(LLMC_ERR_CONFIG, "data.tokens_max is %d; %s (student.init) takes at most %d tokens",
                           student->positions, config->student_init, file->positions);

@@ -1,15 +1,12 @@
 #include "quantize/pack.h"
 
-#include <math.h>
+#include "base/number.h"
 
-float llmc_integer_limit(int bits)
-{
-    return (float)((1 << (bits - 1)) - 1);
-}
+#include <math.h>
 
 void llmc_pack_rows(const float *weights, int64_t rows, int64_t cols, int bits, int8_t *integers, float *scales)
 {
-    float limit = llmc_integer_limit(bits);
+    float limit = (float)llmc_integer_limit(bits);
 #pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < rows; row++) {
         const float *w = weights + row * cols;

@@ -22,7 +22,6 @@ struct pass {
     float *x, *y;    /* the work's, in changing roles: x is the state of the encoder */
     int64_t rows;    /* of x: all tokens; behind the last attention, the first of each sequence */
     size_t x_stride; /* of x_u8 */
-    size_t ffn_stride;
 };
 
 struct share {
@@ -125,6 +124,13 @@ static void linear(struct pass *pass, const struct llmc_rt_linear *linear, struc
     wait(pass);
 }
 
+/* Rows of a layer's inputs, as wide as the layer takes them. */
+static struct input input_of(const struct llmc_rt_linear *linear, const float *f32, const uint8_t *u8)
+{
+    size_t inputs = (size_t)linear->inputs;
+    return (struct input){f32, u8, linear->integer ? (inputs + LLMC_K_STEP - 1) / LLMC_K_STEP * LLMC_K_STEP : inputs};
+}
+
 static void embed(struct pass *pass)
 {
     const struct llmc_model *model = pass->model;
@@ -156,14 +162,14 @@ struct heads {
 
 static struct heads heads_from(const struct llmc_architecture *architecture, int32_t first, int32_t last)
 {
-    int32_t width = architecture->hidden / architecture->heads, panel = first * width / LLMC_PANEL;
+    int32_t width = architecture->head_width, panel = first * width / LLMC_PANEL;
     return (struct heads){first, last, panel, (last * width + LLMC_PANEL - 1) / LLMC_PANEL - panel};
 }
 
 /* scratch->qkv = queries, keys and values of these heads: [rows, 3, panels of numbers]. */
 static void project(struct pass *pass, const struct llmc_rt_linear *qkv, const struct heads *heads)
 {
-    struct input input = {pass->x, pass->work->x_u8, qkv->integer ? pass->x_stride : (size_t)qkv->inputs};
+    struct input input = input_of(qkv, pass->x, pass->work->x_u8);
     struct llmc_rt_target target = {.f32 = pass->scratch->qkv, .stride = 3 * (size_t)heads->panels * LLMC_PANEL};
     for (int32_t part = 0; part < 3; part++, target.f32 += heads->panels * LLMC_PANEL) {
         int32_t first = part * (qkv->panels / 3) + heads->panel;
@@ -176,16 +182,15 @@ static void project(struct pass *pass, const struct llmc_rt_linear *qkv, const s
 static void attend(struct pass *pass, const struct heads *heads, const struct llmc_rt_linear *next, bool first_only)
 {
     const struct llmc_rt_sequences *sequences = pass->sequences;
-    size_t hidden = (size_t)pass->model->architecture.hidden;
-    size_t width = hidden / (size_t)pass->model->architecture.heads;
+    size_t width = (size_t)pass->model->architecture.head_width;
+    size_t stride = input_of(next, NULL, NULL).stride;
     size_t columns = (size_t)heads->panels * LLMC_PANEL, before = (size_t)heads->panel * LLMC_PANEL;
     for (int64_t sequence = 0; sequence < sequences->count; sequence++) {
         int64_t offset = sequences->offsets[sequence], row = first_only ? sequence : offset;
         struct llmc_rt_head head = {.stride = 3 * columns, .length = sequences->offsets[sequence + 1] - (int32_t)offset,
                                  .width = (int32_t)width, .scratch = pass->scratch->numbers};
-        struct llmc_rt_target out = {.quantiser = next->input};
+        struct llmc_rt_target out = {.stride = stride, .quantiser = next->input};
         head.queries = first_only ? 1 : head.length;
-        out.stride = next->integer ? pass->x_stride : hidden;
         for (int32_t i = heads->first; i < heads->last; i++) {
             size_t column = (size_t)i * width, at = (size_t)row * out.stride + column;
             head.query = pass->scratch->qkv + (size_t)offset * head.stride + (column - before);
@@ -206,7 +211,7 @@ static void self_attention(struct pass *pass, const struct llmc_rt_layer *layer,
 {
     const struct llmc_architecture *architecture = &pass->model->architecture;
     struct share share = share_of(pass, layer->heads);
-    int32_t at_once = llmc_rt_heads_at_once(architecture, pass->rows);
+    int32_t at_once = llmc_rt_heads_at_once(architecture, layer->heads, pass->rows);
     int32_t groups = ((int32_t)(share.end - share.begin) + at_once - 1) / at_once;
     for (int32_t first = (int32_t)share.begin, last; first < share.end; first = last, groups--) {
         last = first + ((int32_t)share.end - first + groups - 1) / groups;
@@ -248,13 +253,6 @@ static void normalise(struct pass *pass, const struct llmc_rt_norm *norm, const 
     exchange(pass);
 }
 
-/* Rows of `hidden` numbers. */
-static struct input input_of(const struct pass *pass, const struct llmc_rt_linear *linear, const float *f32,
-                             const uint8_t *u8)
-{
-    return (struct input){f32, u8, linear->integer ? pass->x_stride : (size_t)pass->model->architecture.hidden};
-}
-
 static void encode_layer(struct pass *pass, int32_t index)
 {
     const struct llmc_model *model = pass->model;
@@ -262,7 +260,7 @@ static void encode_layer(struct pass *pass, int32_t index)
     struct llmc_rt_work *work = pass->work;
     bool last = index + 1 == model->architecture.layers;
     const struct llmc_rt_linear *next = last ? &model->pooler : &model->layers[index + 1].qkv;
-    size_t hidden = (size_t)model->architecture.hidden, ffn = (size_t)model->architecture.ffn;
+    size_t hidden = (size_t)model->architecture.hidden;
 
     self_attention(pass, layer, last);
     if (last)
@@ -272,19 +270,20 @@ static void encode_layer(struct pass *pass, int32_t index)
         exchange(pass);
         pass->rows = pass->sequences->count;
     }
-    linear(pass, &layer->attention_output, input_of(pass, &layer->attention_output, work->context, work->context_u8),
+    linear(pass, &layer->attention_output, input_of(&layer->attention_output, work->context, work->context_u8),
            (struct llmc_rt_target){.f32 = pass->y, .stride = hidden});
     normalise(pass, &layer->attention_norm, &layer->intermediate);
 
-    struct llmc_rt_target wide = {.step = step_of(model->architecture.activation), .f32 = work->ffn, .stride = ffn};
+    struct llmc_rt_target wide = {.step = step_of(model->architecture.activation), };
+    struct input ffn_input = input_of(&layer->output, work->ffn, work->ffn_u8);
+    wide.stride = ffn_input.stride;
     if (layer->output.integer) {
-        wide.f32 = NULL;
         wide.u8 = work->ffn_u8;
-        wide.stride = pass->ffn_stride;
         wide.quantiser = layer->output.input;
+    } else {
+        wide.f32 = work->ffn;
     }
-    linear(pass, &layer->intermediate, input_of(pass, &layer->intermediate, pass->x, work->x_u8), wide);
-    struct input ffn_input = {work->ffn, work->ffn_u8, layer->output.integer ? pass->ffn_stride : ffn};
+    linear(pass, &layer->intermediate, input_of(&layer->intermediate, pass->x, work->x_u8), wide);
     linear(pass, &layer->output, ffn_input, (struct llmc_rt_target){.f32 = pass->y, .stride = hidden});
     normalise(pass, &layer->output_norm, next);
 }
@@ -307,12 +306,11 @@ void llmc_rt_forward(const struct llmc_model *model, const struct llmc_rt_sequen
         .y = work->y,
         .rows = sequences->offsets[sequences->count],
         .x_stride = (hidden + LLMC_K_STEP - 1) / LLMC_K_STEP * LLMC_K_STEP,
-        .ffn_stride = ((size_t)model->architecture.ffn + LLMC_K_STEP - 1) / LLMC_K_STEP * LLMC_K_STEP,
     };
     embed(&pass);
     for (int32_t i = 0; i < model->architecture.layers; i++)
         encode_layer(&pass, i);
-    linear(&pass, &model->pooler, input_of(&pass, &model->pooler, pass.x, work->x_u8),
+    linear(&pass, &model->pooler, input_of(&model->pooler, pass.x, work->x_u8),
            (struct llmc_rt_target){.step = LLMC_STEP_TANH, .f32 = pass.y, .stride = hidden});
     linear(&pass, &model->classifier, (struct input){.f32 = pass.y, .stride = hidden},
            (struct llmc_rt_target){.f32 = logits, .stride = (size_t)model->architecture.labels});

@@ -20,11 +20,11 @@ struct llmc_rt_sequences {
 struct llmc_rt_work {
     int64_t tokens_max; /* capacity */
     float *x, *y;       /* [T, hidden] */
-    float *context;     /* [T, hidden]; NULL where all layers run in integers */
-    float *ffn;         /* [T, ffn]; NULL where all layers run in integers */
+    float *context;     /* [T, heads * head_width of a layer]; NULL where all layers run in integers */
+    float *ffn;         /* [T, ffn of a layer]; NULL where all layers run in integers */
     uint8_t *x_u8;      /* [T, hidden rounded up to LLMC_K_STEP] */
-    uint8_t *context_u8; /* the same */
-    uint8_t *ffn_u8;    /* [T, ffn rounded up to LLMC_K_STEP] */
+    uint8_t *context_u8; /* as context, likewise rounded up */
+    uint8_t *ffn_u8;    /* as ffn, likewise */
 };
 
 /* Attention, for one thread. */
@@ -35,9 +35,9 @@ struct llmc_rt_scratch {
     float *qkv;         /* [T, 3, columns] queries, keys and values of some heads */
 };
 
-/* As many heads at once as keep their queries, keys and values near, in the second-level cache, until
+/* As many of `heads` at once as keep their queries, keys and values near, in the second-level cache, until
  * attention has used them: at least one. */
-int32_t llmc_rt_heads_at_once(const struct llmc_architecture *architecture, int64_t tokens);
+int32_t llmc_rt_heads_at_once(const struct llmc_architecture *architecture, int32_t heads, int64_t tokens);
 
 /* The threads that work on one forward pass together. */
 struct llmc_rt_team {

@@ -93,8 +93,7 @@ static llmc_status take_parameters(struct llmc_model *model, struct source *sour
     for (int32_t i = 0; i < layers; i++) {
         struct llmc_rt_layer *layer = &model->layers[i];
         llmc_rt_unused_drop(&model->architecture, &source->content->tensors[source->next]);
-        layer->heads = (int32_t)source->content->tensors[source->next].rows /
-                       (model->architecture.hidden / model->architecture.heads);
+        layer->heads = (int32_t)source->content->tensors[source->next].rows / model->architecture.head_width;
         take_linear(next++, &layer->qkv, source, 3);
         take_linear(next++, &layer->attention_output, source, 1);
         LLMC_TRY(take_norm(&layer->attention_norm, source));

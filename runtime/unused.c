@@ -86,14 +86,13 @@ static void drop(struct llmc_compressed_tensor *weights, struct llmc_compressed_
 struct llmc_rt_unused llmc_rt_unused_count(const struct llmc_architecture *architecture,
                                            const struct llmc_compressed_tensor *tensors)
 {
-    int64_t width = architecture->hidden / architecture->heads;
-    return (struct llmc_rt_unused){count_unused(&tensors[LLMC_ATTENTION_OUTPUT_WEIGHT], width),
+    return (struct llmc_rt_unused){count_unused(&tensors[LLMC_ATTENTION_OUTPUT_WEIGHT], architecture->head_width),
                                 count_unused(&tensors[LLMC_OUTPUT_WEIGHT], 1)};
 }
 
 void llmc_rt_unused_drop(const struct llmc_architecture *architecture, struct llmc_compressed_tensor *tensors)
 {
     drop(&tensors[LLMC_QUERY_WEIGHT], &tensors[LLMC_QUERY_BIAS], 3, &tensors[LLMC_ATTENTION_OUTPUT_WEIGHT],
-         architecture->hidden / architecture->heads);
+         architecture->head_width);
     drop(&tensors[LLMC_INTERMEDIATE_WEIGHT], &tensors[LLMC_INTERMEDIATE_BIAS], 1, &tensors[LLMC_OUTPUT_WEIGHT], 1);
 }

@@ -22,17 +22,18 @@ llmc_status llmc_rt_work_reserve(struct llmc_rt_work *work, const struct llmc_mo
 {
     llmc_status status = LLMC_OK;
     size_t hidden = (size_t)model->architecture.hidden, count = (size_t)tokens;
-    int32_t ffn = model->architecture.ffn;
+    struct llmc_layer_shape widest = llmc_architecture_widest(&model->architecture);
+    int32_t ffn = widest.ffn, attention = widest.heads * model->architecture.head_width;
     if (tokens <= work->tokens_max)
         return LLMC_OK;
     llmc_rt_work_release(work);
     LLMC_TRY(llmc_alloc(&work->x, count, hidden * sizeof(float)));
     LLMC_TRY(llmc_alloc(&work->y, count, hidden * sizeof(float)));
     LLMC_TRY(llmc_alloc(&work->x_u8, count, round_up(model->architecture.hidden, LLMC_K_STEP)));
-    LLMC_TRY(llmc_alloc(&work->context_u8, count, round_up(model->architecture.hidden, LLMC_K_STEP)));
+    LLMC_TRY(llmc_alloc(&work->context_u8, count, round_up(attention, LLMC_K_STEP)));
     LLMC_TRY(llmc_alloc(&work->ffn_u8, count, round_up(ffn, LLMC_K_STEP)));
     if (needs_floats(model)) {
-        LLMC_TRY(llmc_alloc(&work->context, count, hidden * sizeof(float)));
+        LLMC_TRY(llmc_alloc(&work->context, count, (size_t)attention * sizeof(float)));
         LLMC_TRY(llmc_alloc(&work->ffn, count, (size_t)ffn * sizeof(float)));
     }
     work->tokens_max = tokens;
@@ -59,13 +60,11 @@ enum { QKV_NUMBERS = 1 << 17 }; /* 512 KB */
 /* Columns of panels that so many heads may touch: they need not begin with a panel. */
 static int64_t columns_at_once(const struct llmc_architecture *architecture, int32_t heads)
 {
-    int64_t width = architecture->hidden / architecture->heads;
-    return (int64_t)round_up(heads * width + LLMC_PANEL - 1, LLMC_PANEL);
+    return (int64_t)round_up((int64_t)heads * architecture->head_width + LLMC_PANEL - 1, LLMC_PANEL);
 }
 
-int32_t llmc_rt_heads_at_once(const struct llmc_architecture *architecture, int64_t tokens)
+int32_t llmc_rt_heads_at_once(const struct llmc_architecture *architecture, int32_t heads, int64_t tokens)
 {
-    int32_t heads = architecture->heads;
     while (heads > 1 && 3 * tokens * columns_at_once(architecture, heads) > QKV_NUMBERS)
         heads--;
     return heads;
@@ -80,7 +79,7 @@ llmc_status llmc_rt_scratch_reserve(struct llmc_rt_scratch *scratch, const struc
     if (length > scratch->length_max) {
         free(scratch->numbers);
         scratch->length_max = 0;
-        LLMC_TRY(llmc_alloc(&scratch->numbers, llmc_rt_head_scratch(length, architecture->hidden / architecture->heads),
+        LLMC_TRY(llmc_alloc(&scratch->numbers, llmc_rt_head_scratch(length, architecture->head_width),
                             sizeof(float)));
         scratch->length_max = length;
     }

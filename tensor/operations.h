@@ -108,11 +108,11 @@ void llmc_op_attention_backward(struct llmc_ops *ops, const struct llmc_matrix *
                                 const struct llmc_dropout *dropout, const float *lse,
                                 const struct llmc_matrix *dcontext, const struct llmc_matrix *dqkv);
 
-/* Embedding tables, FP32: words [V, H], positions [P, H], types [Y, H]. integer_limit > 0: rows of words
- * and positions are fake-quantised to integers in [-integer_limit, integer_limit], one scale a row. */
+/* Embedding tables, FP32: words [V, H], positions [P, H], types [Y, H]. A limit above 0: its
+ * rows are fake-quantised to integers in [-limit, limit], one scale a row. */
 struct llmc_embeddings {
     const float *words, *positions, *types;
-    float integer_limit;
+    float words_limit, positions_limit;
 };
 
 /* y = dropout(norm(words[ids] + positions[place in the sequence] + types[types])); normalised and rstd as above. */

@@ -27,8 +27,8 @@ void llmc_op_embed(struct llmc_ops *ops, const struct llmc_embeddings *tables, c
         for (int64_t s = w.begin; s < w.end; s++) {
             for (int32_t t = sequences->offsets[s]; t < sequences->offsets[s + 1]; t++) {
                 memset(w.row[0], 0, n * sizeof *w.row[0]);
-                add_row(k, tables->words + (size_t)ids[t] * n, tables->integer_limit, w.row[1], w.row[0], n);
-                add_row(k, tables->positions + (size_t)(t - sequences->offsets[s]) * n, tables->integer_limit,
+                add_row(k, tables->words + (size_t)ids[t] * n, tables->words_limit, w.row[1], w.row[0], n);
+                add_row(k, tables->positions + (size_t)(t - sequences->offsets[s]) * n, tables->positions_limit,
                         w.row[1], w.row[0], n);
                 k->add(w.row[0], tables->types + (size_t)types[t] * n, n);
                 rstd[t] = k->norm(w.row[0], norm->weight, norm->bias, norm->epsilon, w.row[1], n);

@@ -1,6 +1,12 @@
 /*
- * The architecture in an HDF5 file: attributes of the root, integers named as the fields, "activation" (text),
- * "norm_epsilon" (double).
+ * The architecture in an HDF5 file: attributes of the root, integers named as the fields ("vocabulary", "positions",
+ * "types", "hidden", "labels"), "activation" (text), "norm_epsilon" (double), and the layers:
+ *
+ *     layers that are all equal, with heads that make up hidden together:
+ *         /              "layers", "heads", "ffn"
+ *     layers that differ; files that hold them have a version of their own, which older readers refuse:
+ *         /              "layers", "head_width"
+ *         /layers/N      a group for each layer, from 0: "heads", "ffn"
  */
 #ifndef LLMC_FORMATS_CHECKPOINT_ARCHITECTURE_H
 #define LLMC_FORMATS_CHECKPOINT_ARCHITECTURE_H

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct llmc_envelope llmc_compressed_envelope = {"LLMC", LLMC_COMPRESSED_VERSION, "compressed checkpoint"};
+const struct llmc_envelope llmc_compressed_envelope = {"LLMC", LLMC_COMPRESSED_VERSION, "compressed checkpoint",
+                                                     LLMC_COMPRESSED_LAYERED};
 
 static llmc_status check_floats(const char *name, const char *what, const float *values, int64_t count)
 {
@@ -29,7 +30,7 @@ static llmc_status check_halves(const char *name, const uint16_t *halves, int64_
 
 static llmc_status check_integers(const char *name, int bits, const int8_t *values, int64_t count)
 {
-    int limit = (1 << (bits - 1)) - 1;
+    int limit = llmc_integer_limit(bits);
     int8_t lowest = 0, highest = 0;
     for (int64_t i = 0; i < count; i++) {
         lowest = values[i] < lowest ? values[i] : lowest;

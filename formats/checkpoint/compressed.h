@@ -1,12 +1,14 @@
 /*
  * The compressed checkpoint, model.llmc: all that the runtime needs, in few bytes.
  *
- * Bytes 0..511: the seal of envelope.h with magic "LLMC\r\n\x1a\n" and LLMC_COMPRESSED_VERSION.
+ * Bytes 0..511: the seal of envelope.h with magic "LLMC\r\n\x1a\n" and version 1 (LLMC_COMPRESSED_VERSION); 2
+ * (LLMC_COMPRESSED_LAYERED) where layers differ.
  * From byte 512: an HDF5 file. Arrays are in chunks of whole rows, with shuffle + deflate; a chunk may be stored
  * without deflate (its filter mask says so). Readers take any layout that HDF5 reads with these two filters.
- *     /                        attributes: the architecture's fields; "activation"; "tokens_max";
+ *     /                        attributes: the architecture (formats/checkpoint/architecture.h); "tokens_max";
  *                              "lowercase", "strip_accents", "split_chinese", "clean" (0 or 1);
  *                              "origin" (JSON text: how the model was made)
+ *     /layers/N                group, one per layer where layers differ: "heads", "ffn" (the same header)
  *     /vocabulary              U8 [n] word pieces, each ended by '\n'
  *     /labels                  U8 [n] label names, each ended by '\n'
  *     /tensors/NAME            group, one per parameter of architecture/parameter.h
@@ -39,7 +41,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Of files whose layers are equal; of those whose layers differ, which older readers thus refuse. Both are read. */
 #define LLMC_COMPRESSED_VERSION 1
+#define LLMC_COMPRESSED_LAYERED 2
 
 /* One parameter. In memory it is always dense; `sparse` says how it is stored. */
 struct llmc_compressed_tensor {

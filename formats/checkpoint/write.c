@@ -141,6 +141,7 @@ llmc_status llmc_compressed_write(const char *path, const struct llmc_compressed
     llmc_status status = LLMC_OK;
     char *temporary = NULL;
     struct llmc_h5 *file = NULL;
+    struct llmc_envelope envelope = llmc_compressed_envelope;
     status = llmc_compressed_check(content);
     if (status != LLMC_OK)
         return llmc_error_prefix(status, "%s", path);
@@ -148,7 +149,9 @@ llmc_status llmc_compressed_write(const char *path, const struct llmc_compressed
     LLMC_TRY(llmc_h5_create(&file, temporary, LLMC_ENVELOPE_NBYTES));
     LLMC_TRY(write_content(file, content));
     LLMC_TRY(llmc_h5_close(&file));
-    LLMC_TRY(llmc_envelope_seal(temporary, &llmc_compressed_envelope));
+    if (!llmc_architecture_is_even(&content->architecture))
+        envelope.version = LLMC_COMPRESSED_LAYERED;
+    LLMC_TRY(llmc_envelope_seal(temporary, &envelope));
     LLMC_TRY(llmc_file_commit(&temporary, path));
 exit:
     llmc_h5_abandon(&file);

@@ -54,10 +54,25 @@ exit:
     return status;
 }
 
+/* BertConfig says the heads and the width of the feed-forward part once, for all layers, and heads make up hidden. */
+static llmc_status check_layers(const struct llmc_architecture *a)
+{
+    for (int32_t i = 0; i < a->layers; i++) {
+        if (llmc_architecture_attention(a, i) != a->hidden)
+            return llmc_error(LLMC_ERR_UNSUPPORTED, "layer %d has %d heads of width %d; config.json of BERT can only say "
+                              "heads that make up hidden (%d) together", i, a->layer[i].heads, a->head_width, a->hidden);
+        if (a->layer[i].ffn != a->layer[0].ffn)
+            return llmc_error(LLMC_ERR_UNSUPPORTED, "layer %d has ffn %d, layer 0 has %d; config.json of BERT can only "
+                              "say one for all layers", i, a->layer[i].ffn, a->layer[0].ffn);
+    }
+    return LLMC_OK;
+}
+
 llmc_status llmc_hf_export(const struct llmc_compressed *content, const char *folder)
 {
     llmc_status status = LLMC_OK;
     char *plain = NULL, *temporary = NULL;
+    LLMC_TRY(check_layers(&content->architecture));
     LLMC_TRY(llmc_export_check_texts(content));
     LLMC_TRY(llmc_strdup(&plain, folder));
     for (size_t length = strlen(plain); length > 1 && plain[length - 1] == '/'; length--)

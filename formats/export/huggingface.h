@@ -22,7 +22,7 @@
 
 /* Makes `folder` as a whole: written beside ("FOLDER.tmp") and renamed. `content` was read by llmc_compressed_read,
  * which has checked it. Errors: LLMC_ERR_IO (also where `folder` exists and is not empty: nothing is overwritten),
- * LLMC_ERR_MEMORY, LLMC_ERR_UNSUPPORTED (texts that are not UTF-8). */
+ * LLMC_ERR_MEMORY, LLMC_ERR_UNSUPPORTED (texts that are not UTF-8; layers that differ, which BertConfig cannot say). */
 llmc_status llmc_hf_export(const struct llmc_compressed *content, const char *folder);
 
 /* The five files, one after the other; hf_export_texts.c and hf_export_weights.c. */

@@ -76,7 +76,7 @@ llmc_status llmc_hf_export_config(const struct llmc_compressed *content, const c
         "{s:[s], s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s, s:f, s:O, s:o, s:o, s:o}", "architectures",
         "BertForSequenceClassification", "model_type", "bert", "vocab_size", a->vocabulary, "max_position_embeddings",
         a->positions, "type_vocab_size", a->types, "hidden_size", a->hidden, "num_hidden_layers", a->layers,
-        "num_attention_heads", a->heads, "intermediate_size", a->ffn, "hidden_act", llmc_activation_name(a->activation),
+        "num_attention_heads", a->layer[0].heads, "intermediate_size", a->layer[0].ffn, "hidden_act", llmc_activation_name(a->activation),
         "layer_norm_eps", (double)a->norm_epsilon, "pad_token_id", json_object_get(vocabulary, llmc_special_names[LLMC_PAD]), "id2label",
         names, "label2id", ids, "llmc_inputs", make_inputs(content));
     json_decref(vocabulary);

@@ -1,4 +1,4 @@
-/* Letters: B texts, S tokens of the longest, H hidden, A heads, d = H / A. */
+/* Letters: B texts, S tokens of the longest, H hidden, d the width of a head; A heads of a layer. */
 #include "formats/export/onnx.h"
 
 #include "base/memory.h"
@@ -19,7 +19,7 @@ struct bert {
     struct llmc_onnx *graph;
     const struct llmc_compressed *content;
     const char *mask;              /* [B, 1, 1, S]: 0, or PADDING_SCORE */
-    const char *to_heads, *joined; /* shapes [B, S, A, d] and [B, S, H] */
+    const char *to_heads, *joined; /* shapes [B, S, A, d] and [B, S, A * d] of the layer under way */
     const char *score_factor;      /* 1 / sqrt(d) */
     char name[2 * LLMC_PARAMETER_NAME_NBYTES];
 };
@@ -231,8 +231,21 @@ static const char *activation(struct bert *bert, int32_t layer, const char *x)
 #undef STEP
 }
 
+/* The shapes of this layer's heads, or with no prefix those of all. 0: as it is. */
+static void shape_heads(struct bert *bert, int32_t layer, const char *prefix)
+{
+    const struct llmc_architecture *a = &bert->content->architecture;
+    char name[LLMC_PARAMETER_NAME_NBYTES + 16];
+    snprintf(name, sizeof name, "%sshape_in_heads", prefix);
+    bert->to_heads = numbers(bert, name, 4, (int64_t[]){0, 0, a->layer[layer].heads, a->head_width});
+    snprintf(name, sizeof name, "%sshape_joined", prefix);
+    bert->joined = numbers(bert, name, 3, (int64_t[]){0, 0, llmc_architecture_attention(a, layer)});
+}
+
 static const char *encode_layer(struct bert *bert, int32_t layer, const char *x)
 {
+    if (!llmc_architecture_is_even(&bert->content->architecture))
+        shape_heads(bert, layer, name_in_layer(bert, layer, "attention.self."));
     struct llmc_onnx *graph = bert->graph;
     const struct llmc_compressed_tensor *t = &bert->content->tensors[llmc_layer_parameter(layer, 0)];
     const char *kept = x;
@@ -252,10 +265,9 @@ static const char *encode_layer(struct bert *bert, int32_t layer, const char *x)
 static void constants(struct bert *bert)
 {
     const struct llmc_architecture *a = &bert->content->architecture;
-    int64_t width = a->hidden / a->heads;
-    bert->to_heads = numbers(bert, "shape_in_heads", 4, (int64_t[]){0, 0, a->heads, width}); /* 0: as it is */
-    bert->joined = numbers(bert, "shape_joined", 3, (int64_t[]){0, 0, a->hidden});
-    bert->score_factor = number(bert, "score_factor", 1.0f / sqrtf((float)width));
+    if (llmc_architecture_is_even(a))
+        shape_heads(bert, 0, "");
+    bert->score_factor = number(bert, "score_factor", 1.0f / sqrtf((float)a->head_width));
     numbers(bert, "from_first", 1, (int64_t[]){0});
     numbers(bert, "to_second", 1, (int64_t[]){1});
     numbers(bert, "of_tokens", 1, (int64_t[]){1});

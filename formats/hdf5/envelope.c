@@ -140,9 +140,10 @@ llmc_status llmc_envelope_verify(const struct llmc_source *source, const struct 
         LLMC_FAIL(LLMC_ERR_FORMAT, "%s: cut short: %zu bytes", name, got);
     if (get_little_endian(block + BLOCK_CRC_AT, 4) != crc_of(block, BLOCK_CRC_AT))
         LLMC_FAIL(LLMC_ERR_FORMAT, "%s: damaged: the header's checksum does not match", name);
-    if (get_little_endian(block + VERSION_AT, 4) != envelope->version)
-        LLMC_FAIL(LLMC_ERR_FORMAT, "%s: format version %u; this program reads version %u", name,
-                  (unsigned)get_little_endian(block + VERSION_AT, 4), (unsigned)envelope->version);
+    uint64_t version = get_little_endian(block + VERSION_AT, 4);
+    if (version < envelope->version || version > envelope->newest)
+        LLMC_FAIL(LLMC_ERR_FORMAT, "%s: format version %u; this program reads version %u to %u", name,
+                  (unsigned)version, (unsigned)envelope->version, (unsigned)envelope->newest);
     uint64_t length = get_little_endian(block + LENGTH_AT, 8);
     if (source->nbytes != length)
         LLMC_FAIL(LLMC_ERR_FORMAT, "%s: damaged: %llu bytes instead of %llu", name,

@@ -21,8 +21,9 @@
 
 struct llmc_envelope {
     char letters[5]; /* "LLMC" */
-    uint32_t version;
+    uint32_t version; /* that is written, and the oldest that is read */
     const char *kind; /* "compressed checkpoint" */
+    uint32_t newest;  /* that is read */
 };
 
 /* Fills in the user block of the finished file `path`, made with LLMC_ENVELOPE_NBYTES of user block. */

@@ -123,14 +123,15 @@ static llmc_status parse_config(const struct config *config, struct llmc_hf_fold
     llmc_status status = LLMC_OK;
     struct llmc_architecture *architecture = &out->architecture;
     const char *activation;
+    int32_t layers, heads, ffn;
     LLMC_TRY(check_supported(config));
     LLMC_TRY(get_size(config, "vocab_size", REQUIRED, &architecture->vocabulary));
     LLMC_TRY(get_size(config, "max_position_embeddings", 512, &architecture->positions));
     LLMC_TRY(get_size(config, "type_vocab_size", 2, &architecture->types));
     LLMC_TRY(get_size(config, "hidden_size", 768, &architecture->hidden));
-    LLMC_TRY(get_size(config, "num_hidden_layers", 12, &architecture->layers));
-    LLMC_TRY(get_size(config, "num_attention_heads", 12, &architecture->heads));
-    LLMC_TRY(get_size(config, "intermediate_size", 3072, &architecture->ffn));
+    LLMC_TRY(get_size(config, "num_hidden_layers", 12, &layers));
+    LLMC_TRY(get_size(config, "num_attention_heads", 12, &heads));
+    LLMC_TRY(get_size(config, "intermediate_size", 3072, &ffn));
     LLMC_TRY(get_fraction(config, "layer_norm_eps", 1e-12, &architecture->norm_epsilon));
     LLMC_TRY(get_text(config, "hidden_act", "gelu", &activation));
     status = llmc_activation_parse(activation, &architecture->activation);
@@ -139,7 +140,9 @@ static llmc_status parse_config(const struct config *config, struct llmc_hf_fold
         goto exit;
     }
     LLMC_TRY(parse_labels(config, out));
-    status = llmc_architecture_check(architecture);
+    status = llmc_architecture_set_layers(architecture, layers, heads, ffn);
+    if (status == LLMC_OK)
+        status = llmc_architecture_check(architecture);
     if (status != LLMC_OK)
         status = llmc_error_prefix(status, "%s", config->path);
 exit:

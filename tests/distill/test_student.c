@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-static const struct llmc_architecture teacher_shape = {300, 20, 2, 24, 4, 3, 32, 3, LLMC_GELU_TANH, 1e-7f};
+static const struct llmc_architecture teacher_shape = {300, 20, 2, 24, 8, 3, LLMC_GELU_TANH, 1e-7f, 4, {{3, 32}, {3, 32}, {3, 32}, {3, 32}}};
 
 /* A teacher whose every number is its own. */
 static void make_teacher(struct llmc_parameters *teacher)
@@ -35,7 +35,7 @@ static void test_layers_are_copied(void **state)
         struct llmc_student_shape shape = {.layers = 3, .positions = 11, .from_layers = from[f]};
         assert_ok(llmc_student_init(&student, &teacher, &shape, 1));
         const struct llmc_architecture *a = &student.architecture;
-        assert_true(a->layers == 3 && a->hidden == 24 && a->ffn == 32 && a->heads == 3 && a->positions == 11);
+        assert_true(a->layers == 3 && a->hidden == 24 && a->layer[2].ffn == 32 && a->layer[2].heads == 3 && a->positions == 11);
         assert_true(a->vocabulary == 300 && a->types == 2 && a->labels == 3);
         assert_true(a->activation == LLMC_GELU_TANH && a->norm_epsilon == 1e-7f);
         assert_int_equal(student.table[LLMC_POSITIONS].rows, 11);
@@ -65,7 +65,7 @@ static void test_random_layers(void **state)
     assert_ok(llmc_student_init(&student, &teacher, &shape, 1));
     assert_ok(llmc_student_init(&again, &teacher, &shape, 1));
     assert_ok(llmc_student_init(&other, &teacher, &shape, 2));
-    assert_true(student.architecture.ffn == 48 && student.architecture.heads == 6);
+    assert_true(student.architecture.layer[1].ffn == 48 && student.architecture.layer[1].heads == 6);
     assert_true(copied(&student, LLMC_WORDS, &teacher, LLMC_WORDS));
     assert_true(copied(&student, llmc_head_parameter(&student.architecture, LLMC_CLASSIFIER_WEIGHT), &teacher,
                        llmc_head_parameter(&teacher_shape, LLMC_CLASSIFIER_WEIGHT)));

@@ -280,7 +280,7 @@ static void put_content(struct writer *writer, const struct llmc_compressed *con
         const char *name;
         int64_t value;
     } integers[] = {{"vocabulary", a->vocabulary}, {"positions", a->positions}, {"types", a->types},
-                    {"hidden", a->hidden}, {"layers", a->layers}, {"heads", a->heads}, {"ffn", a->ffn},
+                    {"hidden", a->hidden}, {"layers", a->layers}, {"heads", a->layer[0].heads}, {"ffn", a->layer[0].ffn},
                     {"labels", a->labels}, {"tokens_max", content->tokens_max}, {"lowercase", 1},
                     {"strip_accents", 1}, {"split_chinese", 1}, {"clean", 1}};
     for (size_t i = 0; i < sizeof integers / sizeof integers[0]; i++)

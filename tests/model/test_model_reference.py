@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testing"))
-from bert import batch, make, make_minilm, ours, padded  # noqa: E402
+from bert import batch, make, make_minilm, make_small, ours, padded, reshape  # noqa: E402
 from llmc import BF16, F16, F32  # noqa: E402
 
 # FP32 sums in another order, through up to six layers.
@@ -131,12 +131,23 @@ def main():
     texts, types = batch(rng, 37, [290, 5])
     check_losses(odd, texts, types, 2, "odd sizes, long text")
     check_bad_batches(reference)
+    # heads that make up less and more than hidden, a feed-forward part of one number
+    layers = reshape(make_small(), [(1, 80), (5, 17), (3, 1)])
+    texts, types = batch(rng, 101, [1, 17, 3, 40, 8, 16, 2])
+    check_losses(layers, texts, types, 3, "layers that differ")
+    check_losses(layers, texts, types, 3, "layers that differ, one thread", threads=1)
 
     real = make_minilm()
     texts, types = batch(rng, 30522, [13, 7, 25, 66, 4, 18, 9])
     check_losses(real, texts, types, 2, "MiniLM-L6")
     for number, tolerance in HALF_GRADIENT_TOLERANCE.items():
         check_losses(real, texts, types, 2, {F16: "fp16", BF16: "bf16"}[number], number, tolerance)
+    # as pruning leaves them: with and without whole panels of 32
+    layers = reshape(real, [(12, 1536), (7, 1000), (1, 64), (4, 333), (11, 1536), (3, 96)])
+    check_losses(layers, texts, types, 2, "MiniLM-L6 with layers that differ")
+    for number, tolerance in HALF_GRADIENT_TOLERANCE.items():
+        check_losses(layers, texts, types, 2, {F16: "fp16", BF16: "bf16"}[number] + ", layers that differ", number,
+                     tolerance)
     check_dropout()
     sys.exit(failures > 0)
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch.nn.utils import parametrize
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testing"))
-from bert import batch, make, ours, padded  # noqa: E402
+from bert import batch, make, ours, padded, reshape  # noqa: E402
 from llmc import Checks, pack_rows  # noqa: E402
 
 # Largest difference of a parameter's gradient relative to that gradient's largest number.
@@ -102,30 +102,38 @@ class FakeRows(torch.nn.Module):
         return w + (fake - w).detach()
 
 
-def quantise(reference, limit, embedding_limit, scales, zero_points):
-    """Puts fake quantisation into a model of transformers; returns the learnable scales by site."""
+def limit_of(bits):
+    return 2 ** (bits - 1) - 1
+
+
+def quantise(reference, bits, scales, zero_points):
+    """Puts fake quantisation into a model of transformers: weights with bits, and where all weights of a site have
+    some, their input. Returns the learnable scales by site."""
     learnable = [torch.nn.Parameter(torch.tensor([s])) for s in scales] if scales is not None else None
 
     def hook(site):
         return lambda module, inputs: (torch._fake_quantize_learnable_per_tensor_affine(
             inputs[0], learnable[site], torch.tensor([float(zero_points[site])]), 0, 255, 1.0),)
 
-    def linear(module, site):
-        if limit:
-            parametrize.register_parametrization(module, "weight", FakeRows(limit))
-        if learnable:
-            module.register_forward_pre_hook(hook(site))
+    def linear(site, *modules):
+        if learnable and all(bits.get(names[module]) for module in modules):
+            for module in modules:
+                module.register_forward_pre_hook(hook(site))
+        else:
+            rest.append(site)
 
+    rest, names = [], {module: name + ".weight" for name, module in reference.named_modules()}
     for i, layer in enumerate(reference.bert.encoder.layer):
-        for part in (layer.attention.self.query, layer.attention.self.key, layer.attention.self.value):
-            linear(part, 4 * i)
-        linear(layer.attention.output.dense, 4 * i + 1)
-        linear(layer.intermediate.dense, 4 * i + 2)
-        linear(layer.output.dense, 4 * i + 3)
-    linear(reference.bert.pooler.dense, 4 * len(reference.bert.encoder.layer))
-    if embedding_limit:
-        for table in (reference.bert.embeddings.word_embeddings, reference.bert.embeddings.position_embeddings):
-            parametrize.register_parametrization(table, "weight", FakeRows(embedding_limit))
+        linear(4 * i, layer.attention.self.query, layer.attention.self.key, layer.attention.self.value)
+        linear(4 * i + 1, layer.attention.output.dense)
+        linear(4 * i + 2, layer.intermediate.dense)
+        linear(4 * i + 3, layer.output.dense)
+    linear(4 * len(reference.bert.encoder.layer), reference.bert.pooler.dense)
+    for module, name in names.items():
+        if bits.get(name):
+            parametrize.register_parametrization(module, "weight", FakeRows(limit_of(bits[name])))
+    for site in rest if learnable else []:
+        learnable[site] = None
     return learnable
 
 
@@ -141,32 +149,44 @@ def worst_gradient(model, arena, dscales, reference, learnable):
         if not error <= worst:
             worst, where = error, name
     if learnable:
-        expected = np.array([p.grad.item() for p in learnable])
+        expected = np.array([p.grad.item() if p is not None else 0.0 for p in learnable])
         error = float(np.abs(dscales - expected).max() / np.abs(expected).max())
         if not error <= worst:
             worst, where = error, "scales"
     return worst, where
 
 
-def check_model(name, limit, embedding_limit, inputs):
+def even_bits(reference, weights, embeddings):
+    """Those of all linear weights and of the embeddings; 0: none."""
+    bits = {name: weights for name, p in reference.named_parameters()
+            if p.ndim == 2 and "embeddings" not in name and name != "classifier.weight"}
+    bits |= {f"bert.embeddings.{table}_embeddings.weight": embeddings for table in ("word", "position")}
+    return {name: count for name, count in bits.items() if count}
+
+
+def make_plain():
+    return make(6, 3, vocab_size=61, hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=40,
+                max_position_embeddings=16)
+
+
+def check_model(name, plain, bits, inputs):
     rng = np.random.default_rng(3)
-    plain = make(6, 3, vocab_size=61, hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=40,
-                 max_position_embeddings=16)
     model = ours(plain)
     scales = zero_points = None
     if inputs:  # ranges that cut some inputs off
         scales = rng.uniform(0.012, 0.02, model.sites).astype(np.float32)
         zero_points = rng.integers(100, 150, model.sites).astype(np.float32)
-    model.fake(limit, embedding_limit, scales, zero_points)
+    model.fake(bits, scales, zero_points)
     reference = copy.deepcopy(plain)
-    learnable = quantise(reference, limit, embedding_limit, scales, zero_points)
+    learnable = quantise(reference, bits, scales, zero_points)
     errors = []
     for _ in range(BATCHES):
         texts, types = batch(rng, 61, [5, 1, 16, 3])
         label = rng.integers(0, 3, len(texts))
         reference.zero_grad()
         for p in learnable or []:
-            p.grad = None
+            if p is not None:
+                p.grad = None
         logits = reference(**padded(texts, types)).logits
         F.cross_entropy(logits, torch.tensor(label)).backward()
         got = model.forward(texts, types)
@@ -188,10 +208,19 @@ def main():
     check_weights(model)
     check_inputs(model)
     model.free()
-    check_model("weights of 8 bits", 127, 0, False)
-    check_model("weights of 4 bits, embeddings of 8", 7, 127, False)
-    check_model("inputs", 0, 0, True)
-    check_model("all", 127, 127, True)
+    plain = make_plain()
+    check_model("weights of 8 bits", plain, even_bits(plain, 8, 0), False)
+    check_model("weights of 4 bits, embeddings of 8", plain, even_bits(plain, 4, 8), False)
+    check_model("weights of 8 bits and inputs", plain, even_bits(plain, 8, 0), True)
+    check_model("all", plain, even_bits(plain, 8, 8), True)
+    # Each weight has bits of its own, and some have none: their inputs are not rounded.
+    layers = reshape(make_plain(), [(1, 40), (4, 13)])
+    bits = even_bits(layers, 8, 6)
+    bits = {name: 3 + i % 6 for i, name in enumerate(bits)} | {"bert.embeddings.position_embeddings.weight": 5}
+    for name in ("layer.0.attention.self.key", "layer.1.intermediate.dense", "layer.1.output.dense"):
+        del bits[f"bert.encoder.{name}.weight"]
+    check_model("bits that differ", layers, bits, False)
+    check_model("bits that differ, and inputs", layers, bits, True)
     sys.exit(checks.failures > 0)
 
 

@@ -155,9 +155,10 @@ static void test_bad_gradients_are_ignored(void **state)
 static void test_limits(void **state)
 {
     (void)state;
-    static const float limits[] = {1, 3, 7, 15, 31, 63, 127};
+    static const int32_t limits[] = {0, 0, 1, 3, 7, 15, 31, 63, 127};
     for (int bits = 2; bits <= 8; bits++)
-        assert_true(llmc_integer_limit(bits) == limits[bits - 2]);
+        assert_int_equal(llmc_integer_limit(bits), limits[bits]);
+    assert_int_equal(llmc_integer_limit(0), 0);
 }
 
 int main(void)

@@ -62,15 +62,14 @@ exit:
     return status;
 }
 
-llmc_status sample_model_make(struct llmc_compressed *out, int32_t vocabulary, int32_t hidden, int32_t layers)
+static llmc_status make(struct llmc_compressed *out, const struct llmc_architecture *architecture, bool even)
 {
     llmc_status status = LLMC_OK;
     uint64_t state = 1;
     char name[LLMC_PARAMETER_NAME_NBYTES];
     enum llmc_parameter_kind kind;
     *out = (struct llmc_compressed){
-        .architecture = {.vocabulary = vocabulary, .positions = 32, .types = 2, .hidden = hidden, .layers = layers,
-                         .heads = 2, .ffn = 2 * hidden, .labels = 2, .activation = LLMC_GELU, .norm_epsilon = 1e-6f},
+        .architecture = *architecture,
         .tokens_max = 32,
         .rules = {.lowercase = true, .strip_accents = true, .split_chinese = true, .clean = true},
     };
@@ -82,13 +81,13 @@ llmc_status sample_model_make(struct llmc_compressed *out, int32_t vocabulary, i
         struct llmc_compressed_tensor *tensor = &out->tensors[i];
         llmc_parameter_describe(&out->architecture, i, name, &kind, &tensor->rows, &tensor->cols);
         LLMC_TRY(llmc_strdup(&tensor->name, name));
-        bool linear = kind == LLMC_PARAMETER_LINEAR;
+        bool linear = kind == LLMC_PARAMETER_LINEAR && (even || i != llmc_layer_parameter(1, LLMC_OUTPUT_WEIGHT));
         tensor->sparse = linear && i % 2;
         tensor->has_input = linear;
         tensor->input_scale = linear ? 0.03f : 0;
         tensor->input_zero_point = linear ? 120 : 0;
-        if (linear || kind == LLMC_PARAMETER_EMBEDDING)
-            LLMC_TRY(fill_integers(tensor, &state, linear ? 8 : 6));
+        if (linear || kind == LLMC_PARAMETER_EMBEDDING || kind == LLMC_PARAMETER_TYPES)
+            LLMC_TRY(fill_integers(tensor, &state, !linear ? 6 : even ? 8 : 3 + i % 6));
         else
             LLMC_TRY(fill_floats(tensor, &state, strstr(name, "LayerNorm.weight") ? 1.0f : 0.0f));
     }
@@ -96,4 +95,27 @@ exit:
     if (status != LLMC_OK)
         llmc_compressed_release(out);
     return status;
+}
+
+static struct llmc_architecture architecture_of(int32_t vocabulary, int32_t hidden)
+{
+    return (struct llmc_architecture){.vocabulary = vocabulary, .positions = 32, .types = 2, .hidden = hidden,
+                                      .labels = 2, .activation = LLMC_GELU, .norm_epsilon = 1e-6f};
+}
+
+llmc_status sample_model_make(struct llmc_compressed *out, int32_t vocabulary, int32_t hidden, int32_t layers)
+{
+    struct llmc_architecture architecture = architecture_of(vocabulary, hidden);
+    llmc_status status = llmc_architecture_set_layers(&architecture, layers, 2, 2 * hidden);
+    return status == LLMC_OK ? make(out, &architecture, true) : status;
+}
+
+llmc_status sample_model_make_layered(struct llmc_compressed *out, int32_t vocabulary, int32_t hidden)
+{
+    struct llmc_architecture architecture = architecture_of(vocabulary, hidden);
+    architecture.head_width = hidden / 2;
+    architecture.layers = 2;
+    architecture.layer[0] = (struct llmc_layer_shape){1, 2 * hidden + 1};
+    architecture.layer[1] = (struct llmc_layer_shape){3, 5};
+    return make(out, &architecture, false);
 }

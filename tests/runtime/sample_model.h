@@ -9,4 +9,8 @@
 
 llmc_status sample_model_make(struct llmc_compressed *out, int32_t vocabulary, int32_t hidden, int32_t layers);
 
+/* Two layers that differ: one head and three heads of half of `hidden`, feed-forward parts of 2 * hidden + 1 and 5;
+ * weights of 3 to 8 bits, and the last one of the second layer in FP32. */
+llmc_status sample_model_make_layered(struct llmc_compressed *out, int32_t vocabulary, int32_t hidden);
+
 #endif

@@ -26,11 +26,40 @@ def make_minilm(seed=5):
     return BertForSequenceClassification.from_pretrained(folder, num_labels=2, attn_implementation="eager").eval()
 
 
+def shapes(reference):
+    """(heads, ffn) of each layer."""
+    return [(layer.attention.self.num_attention_heads, layer.intermediate.dense.out_features)
+            for layer in reference.bert.encoder.layer]
+
+
+def reshape(reference, layers):
+    """Gives the layers heads of the same width and feed-forward parts as in `layers`, [(heads, ffn), ...]."""
+    config = reference.config
+    width = config.hidden_size // config.num_attention_heads
+
+    def linear(rows, cols):
+        module = torch.nn.Linear(cols, rows)
+        module.weight.data.normal_(0, config.initializer_range)
+        for p in module.parameters():
+            p.data += 0.05 * torch.randn_like(p)
+        return module
+
+    for layer, (heads, ffn) in zip(reference.bert.encoder.layer, layers, strict=True):
+        part = layer.attention.self
+        part.num_attention_heads, part.attention_head_size, part.all_head_size = heads, width, heads * width
+        for name in ("query", "key", "value"):
+            setattr(part, name, linear(heads * width, config.hidden_size))
+        layer.attention.output.dense = linear(config.hidden_size, heads * width)
+        layer.intermediate.dense = linear(ffn, config.hidden_size)
+        layer.output.dense = linear(config.hidden_size, ffn)
+    return reference
+
+
 def ours(reference, number=F32, threads=2):
     c = reference.config
     model = Model(vocabulary=c.vocab_size, positions=c.max_position_embeddings, types=c.type_vocab_size,
-                  hidden=c.hidden_size, layers=c.num_hidden_layers, heads=c.num_attention_heads,
-                  ffn=c.intermediate_size, labels=c.num_labels, number=number, threads=threads,
+                  hidden=c.hidden_size, layers=shapes(reference), head_width=c.hidden_size // c.num_attention_heads,
+                  labels=c.num_labels, number=number, threads=threads,
                   activation={"gelu": GELU, "gelu_new": GELU_TANH, "relu": RELU}[c.hidden_act],
                   epsilon=c.layer_norm_eps)
     torch.set_grad_enabled(True)  # ours switches autograd off for the LibTorch that both share

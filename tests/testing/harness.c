@@ -33,12 +33,16 @@ const char *harness_error(void)
     return llmc_error_message();
 }
 
-int harness_create(struct harness **out, const int32_t a[9], float norm_epsilon, int number, int threads)
+int harness_create(struct harness **out, const int32_t a[8], const int32_t *layers, float norm_epsilon, int number, int threads)
 {
-    struct llmc_architecture architecture = {a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7],
-                                             (enum llmc_activation)a[8], norm_epsilon};
+    struct llmc_architecture architecture = {.vocabulary = a[0], .positions = a[1], .types = a[2], .hidden = a[3],
+                                             .head_width = a[5], .labels = a[6],
+                                             .activation = (enum llmc_activation)a[7], .norm_epsilon = norm_epsilon,
+                                             .layers = a[4]};
     llmc_status status = LLMC_OK;
     struct harness *h = calloc(1, sizeof *h);
+    for (int32_t i = 0; i < a[4] && i < LLMC_LAYERS_MAX; i++)
+        architecture.layer[i] = (struct llmc_layer_shape){layers[2 * i], layers[2 * i + 1]};
     LLMC_TRY(llmc_ops_init(&h->ops, threads));
     LLMC_TRY(llmc_bert_init(&h->model, &architecture, (enum llmc_number)number));
     LLMC_TRY(llmc_gradients_init(&h->gradients, &h->model.parameters));
@@ -81,12 +85,11 @@ int harness_site_count(struct harness *h)
     return llmc_site_count(&h->model.parameters.architecture);
 }
 
-int harness_fake(struct harness *h, float weight_limit, float embedding_limit, const float *scales,
-                 const float *zero_points)
+int harness_fake(struct harness *h, const int32_t *bits, const float *scales, const float *zero_points)
 {
-    h->model.fake.weight_limit = weight_limit;
-    h->model.fake.embedding_limit = embedding_limit;
-    h->model.fake.inputs = scales ? h->quantizers : NULL;
+    for (int32_t i = 0; i < h->model.parameters.count; i++)
+        h->model.parameters.table[i].bits = bits[i];
+    h->model.inputs = scales ? h->quantizers : NULL;
     for (int i = 0; scales && i < harness_site_count(h); i++) {
         struct llmc_quantizer quantizer = {scales[i], 1.0f / scales[i], zero_points[i]};
         h->quantizers[i] = quantizer;

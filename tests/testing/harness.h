@@ -11,8 +11,9 @@ struct harness;
 
 const char *harness_error(void);
 
-/* architecture: vocabulary, positions, types, hidden, layers, heads, ffn, labels, activation. number: enum llmc_number. */
-int harness_create(struct harness **out, const int32_t architecture[9], float norm_epsilon, int number, int threads);
+/* architecture: vocabulary, positions, types, hidden, layers, head width, labels, activation. layers: heads and ffn of
+ * each. number: enum llmc_number. */
+int harness_create(struct harness **out, const int32_t architecture[8], const int32_t *layers, float norm_epsilon, int number, int threads);
 void harness_free(struct harness *h);
 
 /* Parameter `index`: its name, place and shape; the arena (writable) and its size. */
@@ -20,9 +21,8 @@ int harness_parameter(struct harness *h, int index, char name[96], int64_t *offs
 float *harness_values(struct harness *h, int64_t *total, int64_t *dense_begin);
 int harness_site_count(struct harness *h);
 
-/* Fake quantisation: limits (0: off), quantisers [sites] as scale and zero point (NULL: off). */
-int harness_fake(struct harness *h, float weight_limit, float embedding_limit, const float *scales,
-                 const float *zero_points);
+/* Fake quantisation: bits of each parameter (0: off), quantisers [sites] as scale and zero point (NULL: off). */
+int harness_fake(struct harness *h, const int32_t *bits, const float *scales, const float *zero_points);
 
 /* One pass over a packed batch: logits [S, L]. */
 int harness_forward(struct harness *h, int32_t sequences, const int32_t *ids, const uint8_t *types,

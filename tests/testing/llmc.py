@@ -36,13 +36,15 @@ def find_package_folder(name):
 class Model:
     """A BERT classifier of ours. Arrays go in and out as numpy."""
 
-    def __init__(self, *, vocabulary, positions, types, hidden, layers, heads, ffn, labels, activation=GELU,
+    def __init__(self, *, vocabulary, positions, types, hidden, layers, head_width, labels, activation=GELU,
                  epsilon=1e-12, number=F32, threads=2):
+        """layers: a list of (heads, ffn)."""
         self.lib = library()
         self.hidden, self.labels = hidden, labels
-        shape = (ctypes.c_int32 * 9)(vocabulary, positions, types, hidden, layers, heads, ffn, labels, activation)
+        shape = (ctypes.c_int32 * 8)(vocabulary, positions, types, hidden, len(layers), head_width, labels, activation)
+        widths = (ctypes.c_int32 * (2 * len(layers)))(*[number for layer in layers for number in layer])
         self.handle = ctypes.c_void_p()
-        self.check(self.lib.harness_create(ctypes.byref(self.handle), shape, ctypes.c_float(epsilon), number, threads))
+        self.check(self.lib.harness_create(ctypes.byref(self.handle), shape, widths, ctypes.c_float(epsilon), number, threads))
         total, begin = ctypes.c_int64(), ctypes.c_int64()
         values = self.lib.harness_values(self.handle, ctypes.byref(total), ctypes.byref(begin))
         self.values = np.ctypeslib.as_array(values, (total.value,))
@@ -71,11 +73,12 @@ class Model:
             view = self.view(self.values, name)
             view[...] = state[name].detach().float().numpy().reshape(view.shape)
 
-    def fake(self, weight_limit=0, embedding_limit=0, scales=None, zero_points=None):
+    def fake(self, bits, scales=None, zero_points=None):
+        """bits: by name of the parameter; those without one stay as they are."""
+        counts = (ctypes.c_int32 * len(self.table))(*[bits.get(name, 0) for name in self.table])
         scales = None if scales is None else np.ascontiguousarray(scales, np.float32)
         zero_points = None if zero_points is None else np.ascontiguousarray(zero_points, np.float32)
-        self.check(self.lib.harness_fake(self.handle, ctypes.c_float(weight_limit), ctypes.c_float(embedding_limit),
-                                         pointer(scales, ctypes.c_float), pointer(zero_points, ctypes.c_float)))
+        self.check(self.lib.harness_fake(self.handle, counts, pointer(scales, ctypes.c_float), pointer(zero_points, ctypes.c_float)))
 
     def forward(self, texts, types=None, dropout=0.0, key=0, keep=True):
         """texts: a list of lists of ids. Returns logits [S, L]."""

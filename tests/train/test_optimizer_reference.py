@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from transformers import get_linear_schedule_with_warmup
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testing"))
-from bert import batch, make_minilm, make_small, ours, padded  # noqa: E402
+from bert import batch, make_minilm, make_small, ours, padded, reshape  # noqa: E402
 from llmc import BF16, F16, F32, Checks, learning_rate  # noqa: E402
 
 STEPS = 10
@@ -257,6 +257,8 @@ def main():
     for kind in ("none", "kl", "mse"):
         for clip_norm in (0.0, 0.5):
             check_steps(f"small, {kind}, clip {clip_norm}", small, kind, batches, 1e-3, clip_norm)
+    layers = reshape(make_small(), [(1, 80), (5, 17), (3, 1)])
+    check_steps("layers that differ", layers, "none", batches, 1e-3, 0.2)
     minilm = make_minilm()
     real = fixed_batches(30522, 2, [13, 7, 25, 4, 18, 9])
     check_steps("MiniLM-L6, none, clip 0.2", minilm, "none", real, 5e-5, 0.2)

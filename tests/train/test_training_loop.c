@@ -12,7 +12,7 @@
 
 enum { ROWS = 23, BATCH = 4, STEPS_PER_EPOCH = 6, LENGTH_MAX = 12, STEPS_MAX = 64, LABELS = 3 };
 
-static const struct llmc_architecture shape = {50, LENGTH_MAX, 2, 16, 2, 2, 24, LABELS, LLMC_GELU, 1e-12f};
+static const struct llmc_architecture shape = {50, LENGTH_MAX, 2, 16, 8, LABELS, LLMC_GELU, 1e-12f, 2, {{2, 24}, {2, 24}}};
 
 static struct {
     int64_t offsets[ROWS + 1];

@@ -36,13 +36,13 @@ static int sample_value(int32_t t, int64_t i, int limit)
 }
 
 /* Every number format, dense and sparse, and input quantisers on all linear layers of the encoder. */
-static struct llmc_compressed make_sample(void)
+static struct llmc_compressed make_sample_of(const struct llmc_layer_shape layers[2])
 {
     static const char *const labels[] = {"negative", "positive", "mixed"};
     static const char vocabulary[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n##b\n";
     struct llmc_compressed sample = {
-        .architecture = {.vocabulary = 9, .positions = 12, .types = 2, .hidden = 10, .layers = 2, .heads = 2,
-                         .ffn = 7, .labels = 3, .activation = LLMC_GELU_TANH, .norm_epsilon = 1e-12f},
+        .architecture = {.vocabulary = 9, .positions = 12, .types = 2, .hidden = 10, .head_width = 5, .labels = 3,
+                         .activation = LLMC_GELU_TANH, .norm_epsilon = 1e-12f, .layers = 2, .layer = {layers[0], layers[1]}},
         .tokens_max = 11,
         .rules = {.lowercase = true, .clean = true},
         .vocabulary_nbytes = sizeof vocabulary - 1,
@@ -86,10 +86,20 @@ static struct llmc_compressed make_sample(void)
     return sample;
 }
 
-static void test_round_trip(void **state)
+static struct llmc_compressed make_sample(void)
 {
-    (void)state;
-    struct llmc_compressed a = make_sample(), b;
+    return make_sample_of((const struct llmc_layer_shape[]){{2, 7}, {2, 7}});
+}
+
+/* One lost a head, the other neurons. */
+static struct llmc_compressed make_layered_sample(void)
+{
+    return make_sample_of((const struct llmc_layer_shape[]){{1, 7}, {2, 3}});
+}
+
+static void check_round_trip(struct llmc_compressed a)
+{
+    struct llmc_compressed b;
     assert_int_equal(llmc_compressed_write(path, &a), LLMC_OK);
     assert_int_equal(llmc_compressed_read(path, &b), LLMC_OK);
     assert_memory_equal(&a.architecture, &b.architecture, sizeof a.architecture);
@@ -113,6 +123,28 @@ static void test_round_trip(void **state)
     }
     llmc_compressed_release(&a);
     llmc_compressed_release(&b);
+}
+
+static void test_round_trip(void **state)
+{
+    (void)state;
+    check_round_trip(make_sample());
+    check_round_trip(make_layered_sample());
+}
+
+/* Readers that know equal layers only must refuse the others, and read what they know. */
+static void test_versions(void **state)
+{
+    (void)state;
+    const struct llmc_envelope first = {"LLMC", 1, "compressed checkpoint", 1};
+    struct llmc_compressed even = make_sample(), layered = make_layered_sample();
+    assert_int_equal(llmc_compressed_write(path, &even), LLMC_OK);
+    assert_int_equal(llmc_envelope_verify_file(path, &first), LLMC_OK);
+    assert_int_equal(llmc_compressed_write(path, &layered), LLMC_OK);
+    assert_int_equal(llmc_envelope_verify_file(path, &first), LLMC_ERR_FORMAT);
+    assert_non_null(strstr(llmc_error_message(), "format version 2; this program reads version 1 to 1"));
+    llmc_compressed_release(&even);
+    llmc_compressed_release(&layered);
 }
 
 static void test_same_content_same_bytes(void **state)
@@ -199,7 +231,9 @@ static void test_writer_refuses_broken_contents(void **state)
     BREAK(vector[2], NAN, "value 2");
     BREAK(sample.tensor_count, sample.tensor_count - 1, "missing");
     BREAK(sample.tokens_max, 13, "tokens_max");
-    BREAK(sample.architecture.heads, 3, "heads");
+    BREAK(sample.architecture.layer[0].heads, 3, "[10, 10] instead of [15, 10]");
+    BREAK(sample.architecture.layer[1].ffn, 0, "layer 1: ffn is 0");
+    BREAK(sample.architecture.head_width, 4, "instead of [8, 10]");
     BREAK(sample.vocabulary_nbytes, sample.vocabulary_nbytes - 1, "vocabulary");
     BREAK(sample.labels[1][0], '\0', "label 1");
 #undef BREAK
@@ -238,6 +272,7 @@ int main(int argc, char **argv)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_versions),
         cmocka_unit_test(test_same_content_same_bytes),
         cmocka_unit_test(test_damage_is_refused),
         cmocka_unit_test(test_writer_refuses_broken_contents),

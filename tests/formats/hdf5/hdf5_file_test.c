@@ -139,8 +139,8 @@ static void architecture_returns(void **state)
     (void)state;
     struct llmc_h5 *file;
     struct llmc_architecture read, written = {.vocabulary = 30522, .positions = 512, .types = 2, .hidden = 384,
-                                              .layers = 6, .heads = 12, .ffn = 1536, .labels = 2,
-                                              .activation = LLMC_GELU_TANH, .norm_epsilon = 1e-12f};
+                                              .labels = 2, .activation = LLMC_GELU_TANH, .norm_epsilon = 1e-12f};
+    assert_ok(llmc_architecture_set_layers(&written, 6, 12, 1536));
     assert_ok(llmc_h5_create(&file, test_path("architecture.h5"), 0));
     assert_ok(llmc_checkpoint_write_architecture(file, &written));
     assert_ok(llmc_h5_close(&file));
@@ -150,13 +150,65 @@ static void architecture_returns(void **state)
     assert_memory_equal(&read, &written, sizeof read);
     assert_ok(llmc_h5_close(&file));
 
-    written.heads = 7;
+    written.layer[5] = (struct llmc_layer_shape){7, 100};
     assert_ok(llmc_h5_create(&file, test_path("architecture.h5"), 0));
     assert_ok(llmc_checkpoint_write_architecture(file, &written));
     assert_ok(llmc_h5_close(&file));
     assert_ok(llmc_h5_open(&file, test_path("architecture.h5")));
-    assert_fails(llmc_checkpoint_read_architecture(file, &read), LLMC_ERR_FORMAT, "architecture.h5: hidden (384)");
+    assert_ok(llmc_checkpoint_read_architecture(file, &read));
+    assert_memory_equal(&read, &written, sizeof read);
     assert_ok(llmc_h5_close(&file));
+}
+
+/* The file's attributes one by one, of which one is wrong. */
+static void architecture_of_layers_is_checked(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *group, *name;
+        int64_t value;
+        const char *words;
+    } cases[] = {
+        {"", "layers", 3, "a.h5: layers is 3, but the file describes 2"},
+        {"", "layers", 1, "a.h5: layers is 1, but the file describes 2"},
+        {"", "layers", -1, "a.h5: layers is -1"},
+        {"", "head_width", 0, "a.h5: head_width is 0; allowed values are 1 to"},
+        {"", "head_width", 5000, "a.h5: layer 1: 2 heads of width 5000"},
+        {"layers/0", "heads", 0, "a.h5: layer 0: heads is 0; allowed values are 1 to 1024"},
+        {"layers/1", "heads", INT64_C(1) << 32 | 1, "a.h5: attribute \"heads\" is 4294967297"},
+        {"layers/1", "ffn", -7, "a.h5: layer 1: ffn is -7; allowed values are 1 to 65536"},
+        {"layers/1", "ffn", INT64_MAX, "a.h5: attribute \"ffn\" is 9223372036854775807"},
+        {"layers/2", "ffn", 7, "a.h5: layers is 2, but the file describes 3"},
+    };
+    static const struct {
+        const char *group, *name;
+        int64_t value;
+    } good[] = {{"", "vocabulary", 30}, {"", "positions", 8}, {"", "types", 2}, {"", "hidden", 6}, {"", "layers", 2},
+                {"", "labels", 2}, {"", "head_width", 3}, {"layers/0", "heads", 1}, {"layers/0", "ffn", 9},
+                {"layers/1", "heads", 2}, {"layers/1", "ffn", 4}};
+    for (size_t i = 0; i < COUNT_OF(cases) + COUNT_OF(good); i++) {
+        struct llmc_h5 *file;
+        struct llmc_architecture read;
+        size_t missing = i - COUNT_OF(cases); /* of `good`; in the first rounds none */
+        assert_ok(llmc_h5_create(&file, test_path("a.h5"), 0));
+        assert_ok(llmc_h5_write_text(file, "", "activation", "gelu"));
+        assert_ok(llmc_h5_write_double(file, "", "norm_epsilon", 1e-12));
+        bool replaced = i >= COUNT_OF(cases);
+        for (size_t j = 0; j < COUNT_OF(good); j++) {
+            bool here = i < COUNT_OF(cases) && strcmp(good[j].group, cases[i].group) == 0 &&
+                        strcmp(good[j].name, cases[i].name) == 0;
+            if (j != missing)
+                assert_ok(llmc_h5_write_int(file, good[j].group, good[j].name, here ? cases[i].value : good[j].value));
+            replaced = replaced || here;
+        }
+        if (!replaced)
+            assert_ok(llmc_h5_write_int(file, cases[i].group, cases[i].name, cases[i].value));
+        assert_ok(llmc_h5_close(&file));
+        assert_ok(llmc_h5_open(&file, test_path("a.h5")));
+        assert_fails(llmc_checkpoint_read_architecture(file, &read), LLMC_ERR_FORMAT,
+                     i < COUNT_OF(cases) ? cases[i].words : "a.h5: ");
+        assert_ok(llmc_h5_close(&file));
+    }
 }
 
 static void list_is_sorted_and_whole(void **state)
@@ -317,6 +369,7 @@ int main(void)
         cmocka_unit_test(ranks_and_empty_arrays_return),
         cmocka_unit_test(attributes_return),
         cmocka_unit_test(architecture_returns),
+        cmocka_unit_test(architecture_of_layers_is_checked),
         cmocka_unit_test(list_is_sorted_and_whole),
         cmocka_unit_test(equal_content_has_equal_bytes),
         cmocka_unit_test(errors_name_file_and_object),

@@ -33,7 +33,7 @@ static void dump_config(const struct llmc_hf_folder *folder)
     printf("{\"vocab_size\": %d, \"max_position_embeddings\": %d, \"type_vocab_size\": %d, \"hidden_size\": %d, "
            "\"num_hidden_layers\": %d, \"num_attention_heads\": %d, \"intermediate_size\": %d, \"num_labels\": %d, "
            "\"hidden_act\": \"%s\", \"layer_norm_eps\": %.9g, \"prefix\": \"%s\", \"pooler\": %s, \"classifier\": %s, \"names\": [",
-           a->vocabulary, a->positions, a->types, a->hidden, a->layers, a->heads, a->ffn, a->labels,
+           a->vocabulary, a->positions, a->types, a->hidden, a->layers, a->layer[0].heads, a->layer[0].ffn, a->labels,
            llmc_activation_name(a->activation), (double)a->norm_epsilon, folder->prefix,
            folder->has_pooler ? "true" : "false",
            folder->has_classifier ? "true" : "false");

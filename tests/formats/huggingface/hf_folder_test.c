@@ -37,8 +37,8 @@ static void defaults_are_those_of_bert_config(void **state)
     assert_int_equal(a->types, 2);
     assert_int_equal(a->hidden, 4);
     assert_int_equal(a->layers, 12);
-    assert_int_equal(a->heads, 2);
-    assert_int_equal(a->ffn, 3072);
+    assert_int_equal(a->layer[0].heads, 2);
+    assert_int_equal(a->layer[0].ffn, 3072);
     assert_int_equal(a->labels, 2);
     assert_int_equal(a->activation, LLMC_GELU);
     assert_true(a->norm_epsilon == 1e-12f);
@@ -63,7 +63,7 @@ static void whole_classifier_is_read(void **state)
     assert_int_equal(a->positions, 9);
     assert_int_equal(a->types, 1);
     assert_int_equal(a->layers, 3);
-    assert_int_equal(a->ffn, 5);
+    assert_int_equal(a->layer[0].ffn, 5);
     assert_int_equal(a->labels, 3);
     assert_int_equal(a->activation, LLMC_GELU_TANH);
     assert_true(a->norm_epsilon == 1e-5f);
