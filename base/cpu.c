@@ -1,12 +1,28 @@
 #include "base/cpu.h"
 
 #include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* The names of features, and what each is of no use without. What is needed stands above. */
+static const struct {
+    const char *name;
+    uint32_t feature, needs;
+} features_known[] = {
+    {"fma", LLMC_CPU_FMA, 0},
+    {"f16c", LLMC_CPU_F16C, 0},
+    {"avx2", LLMC_CPU_AVX2, LLMC_CPU_FMA | LLMC_CPU_F16C},
+    {"avx_vnni", LLMC_CPU_AVX_VNNI, LLMC_CPU_AVX2},
+    {"avx512", LLMC_CPU_AVX512, LLMC_CPU_AVX2},
+    {"avx512_vnni", LLMC_CPU_AVX512_VNNI, LLMC_CPU_AVX512},
+    {"amx_bf16", LLMC_CPU_AMX_BF16, LLMC_CPU_AVX512},
+    {"amx_int8", LLMC_CPU_AMX_INT8, LLMC_CPU_AVX512},
+};
+
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 enum { XCR0_AVX = 0x6, XCR0_AVX512 = 0xe6, XCR0_TILES = 0x60000 };
 
@@ -19,38 +35,58 @@ static uint64_t read_xcr0(void)
     return (uint64_t)high << 32 | low;
 }
 
-static struct llmc_cpu detect(void)
+static uint32_t detect(void)
 {
-    struct llmc_cpu cpu = {0};
-    uint32_t a, b, c, d;
+    uint32_t a, b, c, d, found = 0;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_AVX))
-        return cpu;
+        return 0;
     uint64_t saved = read_xcr0();
     if ((saved & XCR0_AVX) != XCR0_AVX)
-        return cpu;
-    cpu.fma = c & bit_FMA;
-    cpu.f16c = c & bit_F16C;
+        return 0;
+    found |= c & bit_FMA ? LLMC_CPU_FMA : 0;
+    found |= c & bit_F16C ? LLMC_CPU_F16C : 0;
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d))
-        return cpu;
+        return found;
     uint32_t subleaves = a;
-    cpu.avx2 = b & bit_AVX2;
+    found |= b & bit_AVX2 ? LLMC_CPU_AVX2 : 0;
     if ((saved & XCR0_AVX512) == XCR0_AVX512) {
         uint32_t wanted = bit_AVX512F | bit_AVX512BW | bit_AVX512VL | bit_AVX512DQ;
-        cpu.avx512 = (b & wanted) == wanted;
-        cpu.avx512_vnni = c & bit_AVX512VNNI;
-        cpu.avx512_fp16 = d >> 23 & 1;
+        found |= (b & wanted) == wanted ? LLMC_CPU_AVX512 : 0;
+        found |= c & bit_AVX512VNNI ? LLMC_CPU_AVX512_VNNI : 0;
         bool tiles = (saved & XCR0_TILES) == XCR0_TILES && (d >> 24 & 1); /* AMX-TILE */
-        cpu.amx_bf16 = tiles && (d >> 22 & 1);
-        cpu.amx_int8 = tiles && (d >> 25 & 1);
+        found |= tiles && (d >> 22 & 1) ? LLMC_CPU_AMX_BF16 : 0;
+        found |= tiles && (d >> 25 & 1) ? LLMC_CPU_AMX_INT8 : 0;
     }
     if (subleaves >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d))
-        cpu.avx_vnni = a >> 4 & 1;
-    return cpu;
+        found |= a >> 4 & 1 ? LLMC_CPU_AVX_VNNI : 0;
+    return found;
+}
+
+static bool ask_for_tiles(void)
+{
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 }; /* Linux's asm/prctl.h */
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+}
+
+bool llmc_cpu_is_intel(void)
+{
+    uint32_t a, b, c, d;
+    return __get_cpuid(0, &a, &b, &c, &d) && b == signature_INTEL_ebx && c == signature_INTEL_ecx;
 }
 #else
-static struct llmc_cpu detect(void)
+static uint32_t detect(void)
 {
-    return (struct llmc_cpu){0};
+    return 0;
+}
+
+static bool ask_for_tiles(void)
+{
+    return false;
+}
+
+bool llmc_cpu_is_intel(void)
+{
+    return false;
 }
 #endif
 
@@ -67,29 +103,20 @@ static bool listed(const char *list, const char *name)
     return false;
 }
 
-struct llmc_cpu llmc_cpu_features(void)
+uint32_t llmc_cpu_features(void)
 {
-    struct llmc_cpu cpu = detect();
+    uint32_t features = detect();
     const char *disabled = getenv("LLMC_DISABLE_CPU_FEATURES");
-    if (disabled) {
-        const struct {
-            const char *name;
-            bool *feature;
-        } features[] = {
-            {"fma", &cpu.fma},         {"f16c", &cpu.f16c},
-            {"avx2", &cpu.avx2},       {"avx512", &cpu.avx512},
-            {"avx_vnni", &cpu.avx_vnni}, {"avx512_vnni", &cpu.avx512_vnni},
-            {"avx512_fp16", &cpu.avx512_fp16}, {"amx_bf16", &cpu.amx_bf16},
-            {"amx_int8", &cpu.amx_int8},
-        };
-        for (size_t i = 0; i < sizeof features / sizeof features[0]; i++)
-            *features[i].feature &= !listed(disabled, features[i].name);
+    for (size_t i = 0; i < sizeof features_known / sizeof features_known[0]; i++) {
+        uint32_t needs = features_known[i].needs;
+        if ((features & needs) != needs || (disabled && listed(disabled, features_known[i].name)))
+            features &= ~features_known[i].feature;
     }
-    cpu.avx512 &= cpu.avx2;
-    cpu.avx_vnni &= cpu.avx2;
-    cpu.avx512_vnni &= cpu.avx512;
-    cpu.avx512_fp16 &= cpu.avx512;
-    cpu.amx_bf16 &= cpu.avx512;
-    cpu.amx_int8 &= cpu.avx512;
-    return cpu;
+    return features;
+}
+
+bool llmc_cpu_may_use(uint32_t features, enum llmc_cpu_feature feature)
+{
+    const uint32_t tiles = LLMC_CPU_AMX_BF16 | LLMC_CPU_AMX_INT8;
+    return (features & feature) == (uint32_t)feature && (!(feature & tiles) || ask_for_tiles());
 }

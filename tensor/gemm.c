@@ -1,12 +1,12 @@
 #include "tensor/gemm.h"
 
 #include "base/clock.h"
+#include "base/cpu.h"
 #include "base/memory.h"
 #include "tensor/kernels.h"
 #include "tensor/tiles.h"
 #include "tensor/torch_abi.h"
 
-#include <cpuid.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,12 +25,6 @@ void llmc_torch_version(char out[16])
     snprintf(out, 16, "%d.%d.%d", (int)(version >> 56), (int)(version >> 48 & 0xff), (int)(version >> 40 & 0xff));
 }
 
-static bool is_intel(void)
-{
-    unsigned eax, ebx, ecx, edx;
-    return __get_cpuid(0, &eax, &ebx, &ecx, &edx) && ebx == signature_INTEL_ebx && ecx == signature_INTEL_ecx;
-}
-
 llmc_status llmc_gemm_init(struct llmc_gemm *gemm, const struct llmc_kernels *kernels)
 {
     memset(gemm, 0, sizeof *gemm);
@@ -41,7 +35,7 @@ llmc_status llmc_gemm_init(struct llmc_gemm *gemm, const struct llmc_kernels *ke
         return llmc_error(LLMC_ERR_UNSUPPORTED, "LibTorch %s is older than 2.13", version);
     }
     aoti_torch_grad_mode_set_enabled(false);
-    gemm->f32_by_mkl = is_intel();
+    gemm->f32_by_mkl = llmc_cpu_is_intel();
     gemm->tiles = llmc_tiles_allowed();
     return LLMC_OK;
 }

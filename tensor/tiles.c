@@ -6,8 +6,6 @@
 #include <immintrin.h>
 #include <omp.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 enum { TILE_NBYTES = 1024, STEP = LLMC_TILES_PANEL };
 enum { A_CHUNK_NBYTES = 1 << 20 }; /* of A at a time: half of a second-level cache of 2 MiB */
@@ -24,8 +22,7 @@ static size_t panel_nbytes(enum llmc_number number, int64_t depth)
 
 bool llmc_tiles_allowed(void)
 {
-    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 }; /* Linux's asm/prctl.h */
-    return llmc_cpu_features().amx_bf16 && syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+    return llmc_cpu_may_use(llmc_cpu_features(), LLMC_CPU_AMX_BF16);
 }
 
 size_t llmc_tiles_nbytes(enum llmc_number number, int64_t extent, int64_t depth)

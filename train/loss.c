@@ -7,7 +7,7 @@ void llmc_log_softmax(const float *logits, int32_t count, double temperature, do
     double max = -INFINITY, sum = 0;
     for (int32_t i = 0; i < count; i++) {
         out[i] = (double)logits[i] / temperature;
-        max = fmax(max, out[i]);
+        max = out[i] > max ? out[i] : max; /* fmax here makes GCC 12 fail for arm64 */
     }
     for (int32_t i = 0; i < count; i++)
         sum += exp(out[i] - max);

@@ -1,40 +1,36 @@
 #include "runtime/kernels/kernels.h"
 
-#if defined(LLMC_HAS_AMX_INT8)
-#include <sys/syscall.h>
-#include <unistd.h>
-
-/* Linux gives tiles to a process that asks for them, because its signal frames grow by their 8 KB. */
-static bool tiles_allowed(void)
-{
-    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 }; /* Linux's asm/prctl.h */
-    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
-}
+/* One line a level, the best last, with what it needs. */
+static const struct {
+    const struct llmc_rt_kernels *kernels;
+    enum llmc_cpu_feature needs;
+} levels[] = {
+    {&llmc_rt_kernels_portable, LLMC_CPU_ANY},
+#if defined(__x86_64__)
+    {&llmc_rt_kernels_avx2, LLMC_CPU_AVX2},
+    {&llmc_rt_kernels_avx_vnni, LLMC_CPU_AVX_VNNI},
+    {&llmc_rt_kernels_avx512_vnni, LLMC_CPU_AVX512_VNNI},
 #endif
+#if defined(LLMC_HAS_AMX_INT8) /* the compiler has the instructions */
+    {&llmc_rt_kernels_amx_int8, LLMC_CPU_AMX_INT8},
+#endif
+};
 
-int llmc_rt_kernels_available(struct llmc_cpu cpu, const struct llmc_rt_kernels *out[LLMC_KERNELS_MAX])
+enum { LEVELS = sizeof levels / sizeof levels[0] };
+
+_Static_assert((int)LEVELS <= (int)LLMC_KERNELS_MAX, "lists of levels have room for all");
+
+int llmc_rt_kernels_available(uint32_t features, const struct llmc_rt_kernels *out[LLMC_KERNELS_MAX])
 {
     int count = 0;
-    out[count++] = &llmc_rt_kernels_portable;
-#if defined(__x86_64__)
-    bool avx2 = cpu.avx2 && cpu.f16c && cpu.fma;
-    if (avx2)
-        out[count++] = &llmc_rt_kernels_avx2;
-    if (avx2 && cpu.avx_vnni)
-        out[count++] = &llmc_rt_kernels_avx_vnni;
-    if (avx2 && cpu.avx512_vnni)
-        out[count++] = &llmc_rt_kernels_avx512_vnni;
-#if defined(LLMC_HAS_AMX_INT8)
-    if (avx2 && cpu.amx_int8 && tiles_allowed())
-        out[count++] = &llmc_rt_kernels_amx_int8;
-#endif
-#endif
-    (void)cpu;
+    for (int i = 0; i < LEVELS; i++)
+        if (llmc_cpu_may_use(features, levels[i].needs))
+            out[count++] = levels[i].kernels;
     return count;
 }
 
-const struct llmc_rt_kernels *llmc_rt_kernels_choose(struct llmc_cpu cpu)
+const struct llmc_rt_kernels *llmc_rt_kernels_choose(uint32_t features)
 {
-    const struct llmc_rt_kernels *levels[LLMC_KERNELS_MAX];
-    return levels[llmc_rt_kernels_available(cpu, levels) - 1];
+    const struct llmc_rt_kernels *available[LLMC_KERNELS_MAX];
+    return available[llmc_rt_kernels_available(features, available) - 1];
 }

@@ -136,12 +136,12 @@ extern const struct llmc_rt_kernels llmc_rt_kernels_avx512_vnni;
 extern const struct llmc_rt_kernels llmc_rt_kernels_amx_int8; /* to be used only where choose gives it: it asks Linux */
 #endif
 
-/* All levels that these features allow, the portable one first, the best one last: at most
+/* All levels that these features (base/cpu.h) allow, the portable one first, the best one last: at most
  * LLMC_KERNELS_MAX. Returns their number. */
 enum { LLMC_KERNELS_MAX = 5 };
-int llmc_rt_kernels_available(struct llmc_cpu cpu, const struct llmc_rt_kernels *out[LLMC_KERNELS_MAX]);
+int llmc_rt_kernels_available(uint32_t features, const struct llmc_rt_kernels *out[LLMC_KERNELS_MAX]);
 
 /* The best of them. */
-const struct llmc_rt_kernels *llmc_rt_kernels_choose(struct llmc_cpu cpu);
+const struct llmc_rt_kernels *llmc_rt_kernels_choose(uint32_t features);
 
 #endif

@@ -1,0 +1,15 @@
+# The dependencies where only objects are made (LLMC_COMPILE_ONLY): no libraries, and of the headers those of this
+# machine which the compiler's own system lacks. They say the same on all 64-bit Linux systems.
+find_package(OpenMP REQUIRED COMPONENTS C)
+foreach(name ZLIB::ZLIB PkgConfig::JANSSON PkgConfig::YAML PkgConfig::UTF8PROC PkgConfig::XXHASH PkgConfig::PROTOBUF_C)
+  add_library(${name} INTERFACE IMPORTED GLOBAL)
+endforeach()
+add_library(llmc_libtorch INTERFACE)
+add_library(llmc_hdf5 INTERFACE)
+find_path(LLMC_HDF5_HEADERS hdf5.h PATHS /usr/include PATH_SUFFIXES hdf5/serial NO_CMAKE_FIND_ROOT_PATH REQUIRED)
+file(GLOB headers_of_host /usr/include/*-linux-gnu)
+target_compile_options(llmc_hdf5 INTERFACE "SHELL:-isystem ${LLMC_HDF5_HEADERS}")
+foreach(folder /usr/include ${headers_of_host})
+  add_compile_options("SHELL:-idirafter ${folder}")
+endforeach()
+include(cmake/onnx_proto.cmake)
