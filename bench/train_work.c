@@ -7,6 +7,7 @@
 #include "distill/student.h"
 #include "formats/huggingface/folder.h"
 #include "formats/huggingface/model.h"
+#include "quantize/calibrate.h"
 #include "train/loss.h"
 
 #include <stdlib.h>
@@ -18,7 +19,7 @@
 #define CLIP_NORM 1.0f
 enum { WEIGHT_BITS = 8, EMBEDDING_BITS = 6 };
 #define TARGET_LOGIT 2.0f
-enum { TOKENS_MAX = 512, LABELS_MAX = 64, STREAM_STUDENT = 101 };
+enum { CALIBRATION_BATCHES = 32, TOKENS_MAX = 512, LABELS_MAX = 64, STREAM_STUDENT = 101 };
 
 const char *llmc_bench_kind_name(enum llmc_bench_kind kind)
 {
@@ -56,7 +57,7 @@ static llmc_status learn_ranges(void *context, const struct llmc_gradients *grad
                                 double learning_rate)
 {
     struct llmc_bench_work *work = context;
-    llmc_ranges_learn(&work->ranges, gradients->dscales, scale, learning_rate);
+    llmc_ranges_learn(&work->ranges, gradients->dscales, scale, LLMC_RANGE_RATE * learning_rate);
     return LLMC_OK;
 }
 
@@ -103,36 +104,20 @@ exit:
     return status;
 }
 
-/* Rounds as the qat stage does, with the ranges of the first batch. */
+/* Rounds as the qat stage does. */
 static llmc_status begin_qat(struct llmc_bench_work *work)
 {
-    llmc_status status = LLMC_OK;
     struct llmc_bert *model = &work->model;
-    struct llmc_range *observed = NULL;
-    struct llmc_batch batch = {0};
-    struct llmc_activations activations = {0};
-    int32_t sites = llmc_site_count(&model->parameters.architecture);
-    int32_t count = work->data.count < 32 ? (int32_t)work->data.count : 32;
-    int64_t rows[32];
-    float logits[32 * LABELS_MAX];
-    for (int32_t i = 0; i < count; i++)
-        rows[i] = i;
-    LLMC_TRY(llmc_ranges_init(&work->ranges, sites));
-    LLMC_TRY(llmc_alloc(&observed, (size_t)sites, sizeof *observed));
+    const struct llmc_calibration calibration = {&work->data, work->options.seed, work->options.batch_size,
+                                                 CALIBRATION_BATCHES};
     llmc_parameters_set_bits(&model->parameters, WEIGHT_BITS, EMBEDDING_BITS);
-    LLMC_TRY(llmc_bert_prepare(model, &work->ops));
-    LLMC_TRY(llmc_batch_gather(&batch, &work->data, rows, count));
-    llmc_ranges_clear(observed, sites);
-    struct llmc_pass pass = {.batch = llmc_batch_tokens(&batch), .observed = observed};
-    LLMC_TRY(llmc_bert_forward(model, &work->ops, &pass, &activations, logits));
-    llmc_ranges_average(&work->ranges, observed, 1.0);
+    llmc_status status = llmc_calibrate(model, &work->ops, &calibration, &work->ranges);
+    if (status != LLMC_OK)
+        return status;
     model->inputs = work->ranges.quantizers;
+    work->ranges.step = 0;
     work->training.after_step = learn_ranges;
-exit:
-    llmc_batch_release(&batch);
-    llmc_activations_release(&activations);
-    free(observed);
-    return status;
+    return LLMC_OK;
 }
 
 llmc_status llmc_bench_work_init(struct llmc_bench_work *work, const struct llmc_bench_options *options)

@@ -17,6 +17,7 @@ int llmc_command_export(int argc, char **argv);
 int llmc_command_inspect(int argc, char **argv);
 int llmc_command_predict(int argc, char **argv);
 int llmc_command_report(int argc, char **argv);
+int llmc_command_runs(int argc, char **argv);
 
 /* Exit statuses that no llmc_status stands for. */
 enum { LLMC_EXIT_USAGE = 2, LLMC_EXIT_BROKEN_PIPE = 141 };

@@ -17,6 +17,7 @@ static const struct {
     {"inspect", "what is in a compressed checkpoint, and what each part costs", llmc_command_inspect},
     {"predict", "label and probability of each text", llmc_command_predict},
     {"report", "the cost report of a run, or of two side by side", llmc_command_report},
+    {"runs", "what runs there are, and the stages that they share", llmc_command_runs},
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

@@ -4,9 +4,10 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "report/report.h"
-#include "pipeline/measure.h"
 #include "pipeline/run.h"
+#include "pipeline/stages/table.h"
+#include "report/report.h"
+#include "stage/measure.h"
 
 #include <getopt.h>
 #include <signal.h>
@@ -23,9 +24,10 @@ static const char usage[] =
     "on where it stopped: finished stages are not repeated.\n"
     "\n"
     "  --set KEY=VALUE      change a key: seed=2, stages.distill.epochs=1; may stand often\n"
-    "  --stop-after STAGE   end behind this stage (distill, or 03-distill)\n"
-    "  --runs FOLDER        where run folders are (default: runs)\n"
-    "  --keys               all keys of CONFIG with default, legal values and meaning\n"
+    "  --stop-after STAGE   end after this stage (distill, or 03-distill)\n"
+    "  --runs FOLDER        where run folders are, and the store of finished stages that runs\n"
+    "                       share (default: runs); 'llmc runs' lists both\n"
+    "  --keys[=markdown]    all keys of CONFIG with default, meaning and allowed values\n"
     "  --help               this text\n"
     "\n"
     "  --measure CHECKPOINT CONFIG\n"
@@ -51,18 +53,16 @@ static void show_message(void *context, const char *text)
     fprintf(stderr, "%s\n", text);
 }
 
-static llmc_status print_report(const struct llmc_config *config, const char *runs)
+static llmc_status print_report(const char *path)
 {
     llmc_status status = LLMC_OK;
     struct llmc_report report = {0};
-    char *path = NULL, *table = NULL;
-    LLMC_TRY(llmc_format(&path, "%s/%s/report.json", runs, config->name));
+    char *table = NULL;
     LLMC_TRY(llmc_report_read(&report, path));
     LLMC_TRY(llmc_report_table(&report, &table));
     printf("%s", table);
     LLMC_TRY(llmc_command_flush());
 exit:
-    free(path);
     free(table);
     llmc_report_release(&report);
     return status;
@@ -74,9 +74,9 @@ static llmc_status distill(const char *config_path, const char *const *sets, siz
     llmc_status status = LLMC_OK;
     struct llmc_config config = {0};
     struct llmc_progress progress;
-    char *measure_program = NULL, *answer_program = NULL, *yaml = NULL;
+    char *measure_program = NULL, *answer_program = NULL, *yaml = NULL, *report_path = NULL;
     llmc_progress_init(&progress, stderr);
-    LLMC_TRY(llmc_config_load(&config, config_path, sets, set_count));
+    LLMC_TRY(llmc_config_load(&config, config_path, sets, set_count, llmc_stage_kinds()));
     LLMC_TRY(llmc_command_sibling("llmc-distill", &measure_program));
     LLMC_TRY(llmc_command_sibling("llmc", &answer_program));
     LLMC_TRY(llmc_config_write(&config, &yaml));
@@ -92,14 +92,15 @@ static llmc_status distill(const char *config_path, const char *const *sets, siz
     };
     signal(SIGINT, stop);
     signal(SIGTERM, stop);
-    status = llmc_run_pipeline(&config, &host, stop_after);
+    status = llmc_run_pipeline(&config, &host, stop_after, &report_path);
     llmc_progress_finish(&progress);
     if (status == LLMC_OK)
-        status = print_report(&config, runs);
+        status = print_report(report_path);
 exit:
     free(measure_program);
     free(answer_program);
     free(yaml);
+    free(report_path);
     llmc_config_release(&config);
     return status;
 }
@@ -110,7 +111,7 @@ static llmc_status measure(const char *checkpoint, const char *config_path, cons
     llmc_status status = LLMC_OK;
     struct llmc_config config = {0};
     char *json = NULL;
-    LLMC_TRY(llmc_config_load(&config, config_path, sets, set_count));
+    LLMC_TRY(llmc_config_load(&config, config_path, sets, set_count, llmc_stage_kinds()));
     LLMC_TRY(llmc_measure_checkpoint(&config, checkpoint, &json));
     puts(json);
     LLMC_TRY(llmc_command_flush());
@@ -120,10 +121,10 @@ exit:
     return status;
 }
 
-static llmc_status print_keys(void)
+static llmc_status print_keys(bool markdown)
 {
     char *text = NULL;
-    llmc_status status = llmc_config_describe(&text);
+    llmc_status status = llmc_config_describe(llmc_stage_kinds(), markdown, &text);
     if (status == LLMC_OK) {
         fputs(text, stdout);
         status = llmc_command_flush();
@@ -137,7 +138,7 @@ int main(int argc, char **argv)
     static const struct option options[] = {
         {"set", required_argument, NULL, 's'},  {"stop-after", required_argument, NULL, 'a'},
         {"runs", required_argument, NULL, 'r'}, {"measure", required_argument, NULL, 'm'},
-        {"keys", no_argument, NULL, 'k'},       {"help", no_argument, NULL, 'h'},
+        {"keys", optional_argument, NULL, 'k'},       {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0}};
     const char *sets[SETS_MAX], *stop_after = NULL, *runs = "runs", *checkpoint = NULL;
     size_t set_count = 0;
@@ -155,13 +156,17 @@ int main(int argc, char **argv)
             stop_after = optarg;
             break;
         case 'r':
+            if (!optarg[0])
+                return llmc_command_usage_error(NULL, "--runs: the name of the folder is empty");
             runs = optarg;
             break;
         case 'm':
             checkpoint = optarg;
             break;
         case 'k':
-            return llmc_command_end(print_keys());
+            if (optarg && strcmp(optarg, "markdown") != 0)
+                return llmc_command_usage_error(NULL, "--keys=%s: allowed are --keys and --keys=markdown", optarg);
+            return llmc_command_end(print_keys(optarg != NULL));
         case 'h':
             fputs(usage, stdout);
             return llmc_command_end(llmc_command_flush());

@@ -1,12 +1,12 @@
 /* Combinations of keys that cannot work. Each is refused where it was written. */
-#include "config/schema.h"
+#include "config/internal.h"
 
 #include <stdio.h>
 #include <string.h>
 
 static const struct llmc_config_origin *origin_of(const struct llmc_config_origin *origins, const char *name)
 {
-    return &origins[llmc_config_key_find(name, 0) - llmc_config_keys];
+    return &origins[llmc_config_key_find(&llmc_config_run_keys, name) - llmc_config_run_keys.keys];
 }
 
 /* Where the two keys of a contradiction were written: the one that came later is to blame. */
@@ -17,13 +17,12 @@ static const struct llmc_config_origin *later(const struct llmc_config_origin *a
     return a->line > b->line ? a : b;
 }
 
-static bool has_stage(const struct llmc_config *config, enum llmc_stage_kind kind)
+static const struct llmc_config_kind *student_starter(const struct llmc_config *config)
 {
-    for (int32_t i = 0; i < config->stage_count; i++) {
-        if (config->stages[i].kind == kind)
-            return true;
-    }
-    return false;
+    for (int32_t i = 0; i < config->stage_count; i++)
+        if (config->stages[i].kind->starts_student)
+            return config->stages[i].kind;
+    return NULL;
 }
 
 static llmc_status check_required(const struct llmc_config *config, const struct llmc_config_origin *origins)
@@ -35,14 +34,15 @@ static llmc_status check_required(const struct llmc_config *config, const struct
         {"name", !config->name},
         {"data.folder", !config->data.folder},
         {"teacher.folder", !config->teacher.folder},
-        {"student.layers", config->student.layers == 0 && has_stage(config, LLMC_STAGE_DISTILL)},
+        {"student.layers", config->student.layers == 0 && student_starter(config)},
     };
     for (size_t i = 0; i < sizeof required / sizeof required[0]; i++) {
-        char legal[LLMC_CONFIG_TEXT_NBYTES];
-        const struct llmc_config_key *key = llmc_config_key_find(required[i].name, 0);
-        llmc_config_legal(key, legal);
-        if (required[i].missing)
-            return llmc_config_error(origin_of(origins, key->name), key->name, "missing; legal are %s", legal);
+        char allowed[LLMC_CONFIG_TEXT_NBYTES];
+        if (!required[i].missing)
+            continue;
+        llmc_config_allowed(llmc_config_key_find(&llmc_config_run_keys, required[i].name), allowed);
+        return llmc_config_error(origin_of(origins, required[i].name), required[i].name, "missing; allowed are %s",
+                                 allowed);
     }
     return LLMC_OK;
 }
@@ -51,18 +51,19 @@ static llmc_status check_student(const struct llmc_config *config, const struct 
 {
     const struct llmc_config_origin *origin =
         later(origin_of(origins, "student.layers"), origin_of(origins, "student.from_layers"));
-    if (config->student.from_layers_count > 0 && config->student.from_layers_count != config->student.layers)
+    int32_t from = config->student.from_layers.count;
+    if (from > 0 && from != config->student.layers)
         return llmc_config_error(origin, "student.from_layers",
-                                 "names %d teacher layers for a student of %d; legal are as many as student.layers, "
+                                 "names %d teacher layers for a student of %d; allowed are as many as student.layers, "
                                  "or [] for a random start",
-                                 config->student.from_layers_count, config->student.layers);
-    if (config->student_init[0] && config->student.from_layers_count > 0)
+                                 from, config->student.layers);
+    if (config->student.init[0] && from > 0)
         return llmc_config_error(later(origin_of(origins, "student.init"), origin_of(origins, "student.from_layers")),
-                                 "student.init", "and student.from_layers both say where the student starts; legal is "
-                                 "one of them");
-    if (config->student_init[0] && !has_stage(config, LLMC_STAGE_DISTILL))
+                                 "student.init", "and student.from_layers both say where the student starts; allowed "
+                                 "is one of them");
+    if (config->student.init[0] && !student_starter(config))
         return llmc_config_error(origin_of(origins, "student.init"), "student.init",
-                                 "no stage takes it; legal is with a distill stage");
+                                 "no stage takes it; a distill stage does");
     origin = later(origin_of(origins, "student.hidden"), origin_of(origins, "student.heads"));
     if (config->student.hidden > 0 && config->student.heads > 0 && config->student.hidden % config->student.heads != 0)
         return llmc_config_error(origin, "student.heads", "%d does not divide student.hidden, which is %d",
@@ -82,58 +83,52 @@ static llmc_status check_columns(const struct llmc_config *config, const struct 
             if (strcmp(columns[i].column, columns[j].column) == 0)
                 return llmc_config_error(
                     later(origin_of(origins, columns[i].name), origin_of(origins, columns[j].name)), columns[i].name,
-                    "is the column \"%.100s\", as is %s; legal are different columns", columns[i].column,
+                    "is the column \"%.100s\", as is %s; allowed are different columns", columns[i].column,
                     columns[j].name);
         }
     }
     return LLMC_OK;
 }
 
-/* What the stages so far have made. */
-struct made {
-    bool logits, student, file; /* file: of the model as it is */
-};
-
-/* Why a stage cannot stand where it stands, or NULL. */
-static const char *misplaced(enum llmc_stage_kind kind, struct made *made)
+/* Folders beside those of the runs. */
+static llmc_status check_name(const struct llmc_config *config, const struct llmc_config_origin *origins)
 {
-    switch (kind) {
-    case LLMC_STAGE_TEACHER:
-        if (made->student)
-            return "comes after a stage that learned from the teacher; legal is before distill, qat and prune";
-        made->logits = false; /* they were those of another teacher */
-        return NULL;
-    case LLMC_STAGE_LOGITS:
-        made->logits = true;
-        return NULL;
-    case LLMC_STAGE_DISTILL:
-    case LLMC_STAGE_QAT:
-    case LLMC_STAGE_PRUNE:
-        if (!made->logits)
-            return "learns from the teacher's logits, but no logits stage comes before it (after the teacher stage)";
-        made->student = true;
-        made->file = false;
-        return NULL;
-    case LLMC_STAGE_EXPORT:
-        made->file = true;
-        return NULL;
-    case LLMC_STAGE_VERIFY:
-        return made->file ? NULL : "measures the exported file, but no export stage comes before it (after the last stage that trains)";
-    }
-    return NULL;
+    if (strcmp(config->name, "store") == 0)
+        return llmc_config_error(origin_of(origins, "name"), "name",
+                                 "is \"store\", the folder of the stages that runs share; choose another name");
+    return LLMC_OK;
 }
 
-static llmc_status check_stages(const struct llmc_config *config, const char *file)
+/* What is wrong with a stage's place, by the thing that it needs or refuses. */
+static const struct {
+    unsigned thing;
+    const char *missing, *made;
+} places[] = {
+    {LLMC_THING_LOGITS, "learns from the teacher's logits, but no logits stage comes before it (after the teacher stage)",
+     "comes after the teacher's logits"},
+    {LLMC_THING_STUDENT, "needs a student, but no stage before it makes one",
+     "comes after a stage that learned from the teacher; its place is before all of them"},
+    {LLMC_THING_FILE,
+     "measures the exported file, but no export stage comes before it (after the last stage that trains)",
+     "comes after an export stage"},
+};
+
+static llmc_status check_stages(const struct llmc_config *config)
 {
-    struct made made = {0};
+    unsigned made = 0;
     for (int32_t i = 0; i < config->stage_count; i++) {
         const struct llmc_stage_config *stage = &config->stages[i];
-        const struct llmc_config_origin origin = {file, stage->line, NULL};
-        const char *problem = misplaced(stage->kind, &made);
+        const struct llmc_config_kind *kind = stage->kind;
+        const struct llmc_config_origin origin = {config->path, stage->line, NULL};
         char name[32];
         snprintf(name, sizeof name, "stages.%d", i + 1);
-        if (problem)
-            return llmc_config_error(&origin, name, "%s %s", llmc_stage_kind_name(stage->kind), problem);
+        for (size_t p = 0; p < sizeof places / sizeof places[0]; p++) {
+            if (kind->needs & ~made & places[p].thing)
+                return llmc_config_error(&origin, name, "%s %s", kind->name, places[p].missing);
+            if (kind->refuses & made & places[p].thing)
+                return llmc_config_error(&origin, name, "%s %s", kind->name, places[p].made);
+        }
+        made = (made & ~kind->ends) | kind->makes;
     }
     return LLMC_OK;
 }
@@ -142,9 +137,10 @@ llmc_status llmc_config_check(const struct llmc_config *config, const struct llm
 {
     llmc_status status = LLMC_OK;
     LLMC_TRY(check_required(config, origins));
+    LLMC_TRY(check_name(config, origins));
     LLMC_TRY(check_columns(config, origins));
     LLMC_TRY(check_student(config, origins));
-    LLMC_TRY(check_stages(config, config->path));
+    LLMC_TRY(check_stages(config));
 exit:
     return status;
 }

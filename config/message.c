@@ -1,5 +1,5 @@
-/* The messages about a configuration: where, which key, what is legal, what was probably meant. */
-#include "config/schema.h"
+/* The messages about a configuration: where, which key, what is allowed, what was probably meant. */
+#include "config/internal.h"
 
 #include <stdarg.h>
 #include <stdint.h>
@@ -58,12 +58,13 @@ static int edit_distance(const char *a, const char *b)
 }
 
 /* The next key under `prefix` after row *row, cut at its next '.', each once. */
-static bool next_key(size_t *row, const char *prefix, unsigned kinds, char out[NAME_NBYTES + 1])
+static bool next_key(size_t *row, const char *prefix, const struct llmc_config_table *table,
+                     char out[NAME_NBYTES + 1])
 {
     size_t skip = strlen(prefix);
-    for (; *row < llmc_config_key_count; ++*row) {
-        const struct llmc_config_key *key = &llmc_config_keys[*row];
-        if (kinds ? !(key->kinds & kinds) : key->kinds != 0 || strncmp(key->name, prefix, skip) != 0)
+    for (; *row < table->count; ++*row) {
+        const struct llmc_config_key *key = &table->keys[*row];
+        if (strncmp(key->name, prefix, skip) != 0)
             continue;
         const char *name = key->name + skip;
         size_t length = strcspn(name, ".");
@@ -78,15 +79,15 @@ static bool next_key(size_t *row, const char *prefix, unsigned kinds, char out[N
 
 struct key_search {
     const char *name;
-    char legal[LLMC_CONFIG_TEXT_NBYTES];
+    char allowed[LLMC_CONFIG_TEXT_NBYTES];
     char nearest[NAME_NBYTES + 1];
     int distance;
 };
 
 static void consider(struct key_search *search, const char *candidate)
 {
-    size_t length = strlen(search->legal);
-    snprintf(search->legal + length, sizeof search->legal - length, "%s%s", length ? ", " : "", candidate);
+    size_t length = strlen(search->allowed);
+    snprintf(search->allowed + length, sizeof search->allowed - length, "%s%s", length ? ", " : "", candidate);
     int distance = edit_distance(search->name, candidate);
     if (distance < search->distance) {
         search->distance = distance;
@@ -95,18 +96,19 @@ static void consider(struct key_search *search, const char *candidate)
 }
 
 llmc_status llmc_config_unknown(const struct llmc_config_origin *origin, const char *key, const char *prefix,
-                                const char *name, unsigned kinds)
+                                const char *name, const struct llmc_config_table *table, const char *more)
 {
     struct key_search search = {.name = name, .distance = 1 + (int)(strlen(name) > 36 ? 12 : strlen(name) / 3 + 1)};
     char candidate[NAME_NBYTES + 1] = "";
-    if (kinds)
-        consider(&search, "stage");
-    for (size_t row = 0; next_key(&row, prefix, kinds, candidate);)
+    bool first = more && strcmp(more, "stage") == 0; /* as it stands in the file: "stage" before the keys, "stages" last */
+    if (first)
+        consider(&search, more);
+    for (size_t row = 0; next_key(&row, prefix, table, candidate);)
         consider(&search, candidate);
-    if (!kinds && !prefix[0])
-        consider(&search, "stages");
+    if (more && !first)
+        consider(&search, more);
     if (search.nearest[0])
-        return llmc_config_error(origin, key, "unknown key; did you mean %s? legal are %s", search.nearest,
-                                 search.legal);
-    return llmc_config_error(origin, key, "unknown key; legal are %s", search.legal);
+        return llmc_config_error(origin, key, "unknown key; did you mean %s? allowed are %s", search.nearest,
+                                 search.allowed);
+    return llmc_config_error(origin, key, "unknown key; allowed are %s", search.allowed);
 }

@@ -13,12 +13,12 @@ struct reading {
     const char *name;
 };
 
-/* "is WHAT; legal are ..." */
+/* "is WHAT; allowed are ..." */
 static llmc_status refuse(const struct reading *reading, const char *what)
 {
-    char legal[LLMC_CONFIG_TEXT_NBYTES];
-    llmc_config_legal(reading->key, legal);
-    return llmc_config_error(reading->origin, reading->name, "%s; legal are %s", what, legal);
+    char allowed[LLMC_CONFIG_TEXT_NBYTES];
+    llmc_config_allowed(reading->key, allowed);
+    return llmc_config_error(reading->origin, reading->name, "%s; allowed are %s", what, allowed);
 }
 
 static llmc_status refuse_text(const struct reading *reading, const char *format, const char *text)
@@ -132,28 +132,57 @@ static llmc_status read_text(const struct reading *reading, const yaml_node_t *n
     return status;
 }
 
-static llmc_status read_layers(const struct reading *reading, struct llmc_yaml *yaml, const yaml_node_t *node,
-                               struct llmc_config *config)
+static llmc_status check_list(const struct reading *reading, const yaml_node_t *node)
 {
-    int32_t layers[LLMC_LAYERS_MAX];
-    int32_t count = 0;
-    llmc_status status = LLMC_OK;
     if (!node || node->type != YAML_SEQUENCE_NODE)
         return refuse(reading, "is no list");
+    if (node->data.sequence.items.top - node->data.sequence.items.start > LLMC_INT_LIST_MAX)
+        return llmc_config_error(reading->origin, reading->name, "has more than %d entries", LLMC_INT_LIST_MAX);
+    return LLMC_OK;
+}
+
+static llmc_status read_ints(const struct reading *reading, struct llmc_yaml *yaml, const yaml_node_t *node,
+                             struct llmc_int_list *out)
+{
+    struct llmc_int_list list = {.count = 0};
+    llmc_status status = LLMC_OK;
+    LLMC_TRY(check_list(reading, node));
     for (const yaml_node_item_t *item = node->data.sequence.items.start; item < node->data.sequence.items.top;
          item++) {
         double value = 0;
-        if (count == LLMC_LAYERS_MAX)
-            return llmc_config_error(reading->origin, reading->name, "has more than %d entries", LLMC_LAYERS_MAX);
-        status = read_number(reading, llmc_yaml_node(yaml, *item), true, &value);
-        if (status != LLMC_OK)
-            return status;
-        layers[count++] = (int32_t)value;
+        LLMC_TRY(read_number(reading, llmc_yaml_node(yaml, *item), true, &value));
+        list.values[list.count++] = (int32_t)value;
     }
-    memset(config->student.from_layers, 0, sizeof config->student.from_layers);
-    memcpy(config->student.from_layers, layers, (size_t)count * sizeof layers[0]);
-    config->student.from_layers_count = count;
-    return LLMC_OK;
+    *out = list;
+exit:
+    return status;
+}
+
+static void free_texts(struct llmc_text_list *list)
+{
+    for (int32_t i = 0; i < list->count; i++)
+        free(list->texts[i]);
+    free(list->texts);
+    *list = (struct llmc_text_list){0};
+}
+
+static llmc_status read_texts(const struct reading *reading, struct llmc_yaml *yaml, const yaml_node_t *node,
+                              struct llmc_text_list *out)
+{
+    struct llmc_text_list list = {0};
+    llmc_status status = LLMC_OK;
+    LLMC_TRY(check_list(reading, node));
+    LLMC_TRY(llmc_alloc(&list.texts, LLMC_INT_LIST_MAX, sizeof *list.texts));
+    for (const yaml_node_item_t *item = node->data.sequence.items.start; item < node->data.sequence.items.top; item++) {
+        list.count++;
+        LLMC_TRY(read_text(reading, llmc_yaml_node(yaml, *item), &list.texts[list.count - 1]));
+    }
+    free_texts(out);
+    *out = list;
+    list = (struct llmc_text_list){0};
+exit:
+    free_texts(&list);
+    return status;
 }
 
 llmc_status llmc_config_set_node(const struct llmc_config_key *key, void *base, struct llmc_yaml *yaml,
@@ -181,10 +210,23 @@ llmc_status llmc_config_set_node(const struct llmc_config_key *key, void *base, 
         return status;
     case LLMC_KEY_CHOICE:
         return read_choice(&reading, node, field);
-    case LLMC_KEY_LAYERS:
-        return read_layers(&reading, yaml, node, base);
+    case LLMC_KEY_INTS:
+        return read_ints(&reading, yaml, node, field);
+    case LLMC_KEY_TEXTS:
+        return read_texts(&reading, yaml, node, field);
     }
     return status;
+}
+
+void llmc_config_clear_field(const struct llmc_config_key *key, void *base)
+{
+    void *field = (char *)base + key->offset;
+    if (key->type == LLMC_KEY_NAME || key->type == LLMC_KEY_TEXT) {
+        free(*(char **)field);
+        *(char **)field = NULL;
+    } else if (key->type == LLMC_KEY_TEXTS) {
+        free_texts(field);
+    }
 }
 
 llmc_status llmc_config_set_text(const struct llmc_config_key *key, void *base, const char *text,

@@ -1,31 +1,8 @@
-/* The configuration as YAML again, and the reference of all keys. */
-#include "config/schema.h"
+/* The configuration as YAML again: whole, and the parts that fingerprints are made of. */
+#include "config/internal.h"
+#include "config/stream.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define STAGE_KINDS (LLMC_STAGE_VERIFY + 1)
-
-/* Ends an open_memstream: the text is complete, or there was no memory for it. */
-static llmc_status finish(FILE *stream, char **text)
-{
-    int failed = ferror(stream);
-    if (fclose(stream) == 0 && !failed)
-        return LLMC_OK;
-    free(*text);
-    *text = NULL;
-    return llmc_error(LLMC_ERR_MEMORY, "out of memory while writing the configuration");
-}
-
-static FILE *start(char **text, size_t *nbytes)
-{
-    *text = NULL;
-    FILE *stream = open_memstream(text, nbytes);
-    if (!stream)
-        llmc_error(LLMC_ERR_MEMORY, "out of memory while writing the configuration");
-    return stream;
-}
 
 /* Always quoted, so that no text reads as a number or as nothing. Control characters were refused at loading. */
 static void write_text(FILE *stream, const char *text)
@@ -54,7 +31,8 @@ static void write_number(FILE *stream, double value)
 static void write_value(FILE *stream, const struct llmc_config_key *key, const void *base)
 {
     const void *field = (const char *)base + key->offset;
-    const struct llmc_config *config = base; /* for LAYERS, which is a key of the run */
+    const struct llmc_int_list *ints = field;
+    const struct llmc_text_list *texts = field;
     switch (key->type) {
     case LLMC_KEY_NAME:
     case LLMC_KEY_TEXT:
@@ -72,10 +50,18 @@ static void write_value(FILE *stream, const struct llmc_config_key *key, const v
     case LLMC_KEY_CHOICE:
         fputs(key->choices[*(const int *)field], stream);
         break;
-    case LLMC_KEY_LAYERS:
+    case LLMC_KEY_INTS:
         fputc('[', stream);
-        for (int32_t i = 0; i < config->student.from_layers_count; i++)
-            fprintf(stream, "%s%d", i ? ", " : "", config->student.from_layers[i]);
+        for (int32_t i = 0; i < ints->count; i++)
+            fprintf(stream, "%s%d", i ? ", " : "", ints->values[i]);
+        fputc(']', stream);
+        break;
+    case LLMC_KEY_TEXTS:
+        fputc('[', stream);
+        for (int32_t i = 0; i < texts->count; i++) {
+            fputs(i ? ", " : "", stream);
+            write_text(stream, texts->texts[i]);
+        }
         fputc(']', stream);
         break;
     }
@@ -89,13 +75,10 @@ static bool is_written(const struct llmc_config_key *key, const struct llmc_conf
 
 static void write_stage(FILE *stream, const struct llmc_stage_config *stage, const char *first, const char *indent)
 {
-    fprintf(stream, "%sstage: %s\n", first, llmc_stage_kind_name(stage->kind));
-    for (size_t i = 0; i < llmc_config_key_count; i++) {
-        const struct llmc_config_key *key = &llmc_config_keys[i];
-        if (!(key->kinds & (1u << stage->kind)))
-            continue;
-        fprintf(stream, "%s%s: ", indent, key->name);
-        write_value(stream, key, stage);
+    fprintf(stream, "%sstage: %s\n", first, stage->kind->name);
+    for (size_t i = 0; i < stage->kind->key_count; i++) {
+        fprintf(stream, "%s%s: ", indent, stage->kind->keys[i].name);
+        write_value(stream, &stage->kind->keys[i], stage->settings);
         fputc('\n', stream);
     }
 }
@@ -104,12 +87,12 @@ llmc_status llmc_config_write(const struct llmc_config *config, char **yaml)
 {
     size_t nbytes = 0;
     char section[32] = "";
-    FILE *stream = start(yaml, &nbytes);
+    FILE *stream = llmc_config_stream(yaml, &nbytes);
     if (!stream)
         return LLMC_ERR_MEMORY;
-    for (size_t i = 0; i < llmc_config_key_count; i++) {
-        const struct llmc_config_key *key = &llmc_config_keys[i];
-        if (key->kinds != 0 || !is_written(key, config))
+    for (size_t i = 0; i < llmc_config_run_keys.count; i++) {
+        const struct llmc_config_key *key = &llmc_config_run_keys.keys[i];
+        if (!is_written(key, config))
             continue;
         const char *dot = strchr(key->name, '.');
         int length = dot ? (int)(dot - key->name) : 0;
@@ -124,51 +107,40 @@ llmc_status llmc_config_write(const struct llmc_config *config, char **yaml)
     fputs("stages:\n", stream);
     for (int32_t i = 0; i < config->stage_count; i++)
         write_stage(stream, &config->stages[i], "  - ", "    ");
-    return finish(stream, yaml);
+    return llmc_config_stream_end(stream, yaml);
 }
 
-llmc_status llmc_config_write_stage(const struct llmc_stage_config *stage, char **yaml)
+static void write_scope(FILE *stream, const struct llmc_config *config, enum llmc_config_scope scope)
+{
+    for (size_t i = 0; i < llmc_config_run_keys.count; i++) {
+        const struct llmc_config_key *key = &llmc_config_run_keys.keys[i];
+        if (key->scope != scope)
+            continue;
+        fprintf(stream, "%s: ", key->name);
+        write_value(stream, key, config);
+        fputc('\n', stream);
+    }
+}
+
+llmc_status llmc_config_write_common(const struct llmc_config *config, char **yaml)
 {
     size_t nbytes = 0;
-    FILE *stream = start(yaml, &nbytes);
+    FILE *stream = llmc_config_stream(yaml, &nbytes);
+    if (!stream)
+        return LLMC_ERR_MEMORY;
+    write_scope(stream, config, LLMC_OF_ALL_STAGES);
+    return llmc_config_stream_end(stream, yaml);
+}
+
+llmc_status llmc_config_write_stage(const struct llmc_config *config, const struct llmc_stage_config *stage,
+                                    char **yaml)
+{
+    size_t nbytes = 0;
+    FILE *stream = llmc_config_stream(yaml, &nbytes);
     if (!stream)
         return LLMC_ERR_MEMORY;
     write_stage(stream, stage, "", "");
-    return finish(stream, yaml);
-}
-
-static void describe_key(FILE *stream, const struct llmc_config_key *key)
-{
-    char legal[LLMC_CONFIG_TEXT_NBYTES];
-    char kinds[128] = "";
-    llmc_config_legal(key, legal);
-    for (int kind = 0; kind < STAGE_KINDS; kind++) {
-        size_t length = strlen(kinds);
-        if (key->kinds & (1u << kind))
-            snprintf(kinds + length, sizeof kinds - length, "%s%s", length ? ", " : "",
-                     llmc_stage_kind_name((enum llmc_stage_kind)kind));
-    }
-    fprintf(stream, "  %-21s %-11s %s%s%s (%s)\n", key->name, key->fallback ? key->fallback : "required", kinds,
-            kinds[0] ? ": " : "", key->meaning, legal);
-}
-
-llmc_status llmc_config_describe(char **text)
-{
-    size_t nbytes = 0;
-    FILE *stream = start(text, &nbytes);
-    if (!stream)
-        return LLMC_ERR_MEMORY;
-    fputs("Keys of a configuration: name, default, meaning, legal values\n\n", stream);
-    for (size_t i = 0; i < llmc_config_key_count; i++) {
-        if (llmc_config_keys[i].kinds == 0)
-            describe_key(stream, &llmc_config_keys[i]);
-    }
-    fputs("\nKeys of an entry of stages; its key \"stage\" is one of teacher, logits, distill, qat, prune, export, "
-          "verify\n\n",
-          stream);
-    for (size_t i = 0; i < llmc_config_key_count; i++) {
-        if (llmc_config_keys[i].kinds != 0)
-            describe_key(stream, &llmc_config_keys[i]);
-    }
-    return finish(stream, text);
+    if (stage->kind->starts_student)
+        write_scope(stream, config, LLMC_OF_STUDENT);
+    return llmc_config_stream_end(stream, yaml);
 }

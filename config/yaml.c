@@ -56,7 +56,7 @@ static const char *refuse_event(const yaml_event_t *event, int *depth, int *docu
     const yaml_char_t *tag = NULL;
     switch (event->type) {
     case YAML_DOCUMENT_START_EVENT:
-        return ++*documents > 1 ? "a second document starts; legal is one" : NULL;
+        return ++*documents > 1 ? "a second document starts; allowed is one" : NULL;
     case YAML_ALIAS_EVENT:
         return "aliases (*name) are not supported";
     case YAML_SCALAR_EVENT:

@@ -3,181 +3,121 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "pipeline/export.h"
-#include "pipeline/stage_record.h"
-#include "pipeline/student_init.h"
+#include "pipeline/folder.h"
+#include "pipeline/record.h"
+#include "pipeline/stages/table.h"
+#include "stage/training.h"
+#include "store/store.h"
 
+#include <dirent.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <time.h>
 
-static const llmc_stage_fn stage_functions[] = {
-    [LLMC_STAGE_TEACHER] = llmc_stage_teacher, [LLMC_STAGE_LOGITS] = llmc_stage_logits,
-    [LLMC_STAGE_DISTILL] = llmc_stage_distill, [LLMC_STAGE_QAT] = llmc_stage_qat,
-    [LLMC_STAGE_PRUNE] = llmc_stage_prune,     [LLMC_STAGE_EXPORT] = llmc_stage_export,
-    [LLMC_STAGE_VERIFY] = llmc_stage_verify,
+struct run {
+    const struct llmc_config *config;
+    const struct llmc_run_host *host;
+    struct llmc_ops ops;
+    struct llmc_run_folder folder;
+    struct llmc_report report;
+    struct llmc_data data;
+    struct llmc_chain chain;
+    char fingerprint[LLMC_HASH_TEXT_NBYTES]; /* up to and with the current stage */
+    char owner[96];                          /* "run sst2", for those who wait */
+    struct llmc_stage_config given_teacher;  /* "00-teacher": measures the teacher of a run without a teacher stage */
 };
 
-enum llmc_number llmc_precision_number(enum llmc_precision precision)
+static void run_release(struct run *run)
 {
-    static const enum llmc_number numbers[] = {
-        [LLMC_PRECISION_FP32] = LLMC_F32, [LLMC_PRECISION_FP16] = LLMC_F16, [LLMC_PRECISION_BF16] = LLMC_BF16};
-    return numbers[precision];
-}
-
-void llmc_run_message(struct llmc_run *run, const char *format, ...)
-{
-    char text[1024], when[32];
-    time_t now = time(NULL);
-    struct tm local;
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", localtime_r(&now, &local));
-    if (run->log) {
-        fprintf(run->log, "%s %s\n", when, text);
-        fflush(run->log);
-    }
-    if (run->host->message)
-        run->host->message(run->host->context, text);
-}
-
-llmc_status llmc_run_path(const struct llmc_run *run, const char *name, const char *suffix, char **out)
-{
-    return llmc_format(out, "%s/%s%s", run->folder, name, suffix);
-}
-
-static void run_release(struct llmc_run *run)
-{
-    if (run->log)
-        fclose(run->log);
-    free(run->folder);
-    free(run->config_path);
-    free(run->report_path);
-    free(run->teacher_folder);
-    free(run->train_path);
-    free(run->dev_path);
-    free(run->teacher_path);
-    free(run->state_path);
-    free(run->teacher_logits);
-    free(run->teacher_answers);
-    free(run->model_path);
+    llmc_run_folder_release(&run->folder);
     llmc_ops_release(&run->ops);
     llmc_report_release(&run->report);
-    llmc_tokenizer_free(run->tokenizer);
-    llmc_labels_release(&run->labels);
-    llmc_dataset_release(&run->train);
-    llmc_state_release(&run->state);
+    llmc_data_release(&run->data);
+    llmc_chain_release(&run->chain);
 }
 
-static llmc_status write_labels(struct llmc_run *run)
+static void tell(struct run *run, const char *text)
+{
+    llmc_log_message(run->folder.log, run->host, text);
+}
+
+static llmc_status open_data(struct run *run)
 {
     llmc_status status = LLMC_OK;
-    char *text = NULL, *path = NULL;
-    LLMC_TRY(llmc_strdup(&text, ""));
-    for (int32_t i = 0; i < run->labels.count; i++) {
-        char *longer;
-        LLMC_TRY(llmc_format(&longer, "%s%s\n", text, run->labels.names[i]));
-        free(text);
-        text = longer;
-    }
-    LLMC_TRY(llmc_path_join(&path, run->folder, "labels.txt"));
-    LLMC_TRY(llmc_file_write(path, text, strlen(text)));
+    char text[256];
+    LLMC_TRY(llmc_data_open(&run->data, run->config));
+    snprintf(text, sizeof text, "data: %zu training texts, %lld dev texts, %d labels, %.1f tokens a dev text",
+             run->data.train.count, (long long)run->data.dev_count, run->data.labels.count, run->data.dev_tokens);
+    tell(run, text);
+    LLMC_TRY(llmc_run_folder_write_labels(&run->folder, &run->data.labels));
 exit:
-    free(text);
-    free(path);
     return status;
 }
 
-/* The folder with its log and effective configuration. */
-static llmc_status open_folder(struct llmc_run *run)
-{
-    llmc_status status = LLMC_OK;
-    char *yaml = NULL, *log_path = NULL;
-    LLMC_TRY(llmc_path_join(&run->folder, run->host->runs_folder, run->config->name));
-    LLMC_TRY(llmc_folder_make(run->folder));
-    LLMC_TRY(llmc_path_join(&run->config_path, run->folder, "config.yaml"));
-    LLMC_TRY(llmc_path_join(&run->report_path, run->folder, "report.json"));
-    LLMC_TRY(llmc_path_join(&log_path, run->folder, "log.txt"));
-    run->log = fopen(log_path, "ae"); /* the lock must not live on in a measuring process */
-    if (!run->log)
-        LLMC_FAIL(LLMC_ERR_IO, "%s: cannot open: %s", log_path, strerror(errno));
-    if (flock(fileno(run->log), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-        LLMC_FAIL(LLMC_ERR_IO, "%s: another llmc-distill works in this folder", run->folder);
-    LLMC_TRY(llmc_config_write(run->config, &yaml));
-    LLMC_TRY(llmc_file_write(run->config_path, yaml, strlen(yaml)));
-    fprintf(run->log, "\n# %s, effective configuration:\n%s\n", run->config->path, yaml);
-exit:
-    free(yaml);
-    free(log_path);
-    return status;
-}
-
-static llmc_status open_report(struct llmc_run *run)
+static llmc_status open_report(struct run *run)
 {
     llmc_status status = LLMC_OK;
     char version[16];
     llmc_torch_version(version);
     LLMC_TRY(llmc_report_init(&run->report, run->config->name, version));
-    LLMC_TRY(llmc_format(&run->report.data, "%s, %lld texts", run->config->data.dev, (long long)run->dev_count));
+    LLMC_TRY(llmc_format(&run->report.data, "%s, %lld texts", run->config->data.dev, (long long)run->data.dev_count));
     run->report.seed = run->config->seed;
     run->report.threads = run->ops.threads;
-    snprintf(run->report.precision, sizeof run->report.precision, "%s", llmc_precision_name(run->config->precision));
+    snprintf(run->report.precision, sizeof run->report.precision, "%s",
+             llmc_config_precision_name(run->config->precision));
 exit:
+    return status;
+}
+
+/* ---- fingerprints ---- */
+
+static int is_model_file(const struct dirent *entry)
+{
+    static const char *const ends[] = {".safetensors", ".json", ".txt"};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        const char *dot = strrchr(entry->d_name, '.');
+        if (dot && strcmp(dot, ends[i]) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* The files that a Hugging Face folder may keep weights, tokenizer and settings in. */
+static llmc_status hash_teacher(struct run *run, struct llmc_hash *hash)
+{
+    llmc_status status = LLMC_OK;
+    const char *folder = run->data.teacher_folder;
+    struct dirent **files = NULL;
+    int count = scandir(folder, &files, is_model_file, alphasort);
+    if (count < 0)
+        return llmc_error(LLMC_ERR_IO, "%s: cannot open: %s", folder, strerror(errno));
+    for (int i = 0; i < count; i++) {
+        char *path;
+        if (status == LLMC_OK && (status = llmc_path_join(&path, folder, files[i]->d_name)) == LLMC_OK) {
+            llmc_hash_text(hash, files[i]->d_name);
+            status = llmc_hash_file(hash, path);
+            free(path);
+        }
+        free(files[i]);
+    }
+    free(files);
     return status;
 }
 
 /* The fingerprint before any stage: all inputs, and the settings that all stages share. */
-static llmc_status hash_inputs(struct llmc_run *run)
-{
-    static const char *const teacher_files[] = {"config.json", "model.safetensors", "tokenizer.json", "vocab.txt",
-                                                "tokenizer_config.json"};
-    llmc_status status = LLMC_OK;
-    const struct llmc_config *config = run->config;
-    struct llmc_hash hash = {0};
-    const int64_t numbers[] = {(int64_t)config->seed, config->precision, config->data.tokens_max, run->ops.threads};
-    LLMC_TRY(llmc_hash_init(&hash));
-    llmc_hash_text(&hash, "llmc " LLMC_VERSION);
-    llmc_hash_update(&hash, numbers, sizeof numbers);
-    llmc_hash_text(&hash, config->data.text);
-    llmc_hash_text(&hash, config->data.text_pair);
-    llmc_hash_text(&hash, config->data.label);
-    LLMC_TRY(llmc_hash_file(&hash, run->train_path));
-    LLMC_TRY(llmc_hash_file(&hash, run->dev_path));
-    for (size_t i = 0; i < sizeof teacher_files / sizeof *teacher_files; i++) {
-        char *path;
-        LLMC_TRY(llmc_path_join(&path, run->teacher_folder, teacher_files[i]));
-        if (llmc_file_exists(path))
-            status = llmc_hash_file(&hash, path);
-        free(path);
-        if (status != LLMC_OK)
-            goto exit;
-    }
-    llmc_hash_finish(&hash, run->fingerprint);
-exit:
-    llmc_hash_release(&hash);
-    return status;
-}
-
-/* Continues run->fingerprint with one stage. */
-static llmc_status hash_stage(struct llmc_run *run, const struct llmc_stage_config *stage)
+static llmc_status hash_inputs(struct run *run)
 {
     llmc_status status = LLMC_OK;
     struct llmc_hash hash = {0};
     char *yaml = NULL;
-    LLMC_TRY(llmc_config_write_stage(stage, &yaml));
+    LLMC_TRY(llmc_config_write_common(run->config, &yaml));
     LLMC_TRY(llmc_hash_init(&hash));
-    llmc_hash_text(&hash, run->fingerprint);
+    llmc_hash_text(&hash, "llmc " LLMC_VERSION);
     llmc_hash_text(&hash, yaml);
-    if (stage->kind == LLMC_STAGE_DISTILL) {
-        llmc_hash_update(&hash, &run->config->student, sizeof run->config->student);
-        if (run->config->student_init[0])
-            LLMC_TRY(llmc_hash_file(&hash, run->config->student_init));
-    }
+    llmc_hash_update(&hash, &run->ops.threads, sizeof run->ops.threads);
+    LLMC_TRY(llmc_hash_file(&hash, run->data.train_path));
+    LLMC_TRY(llmc_hash_file(&hash, run->data.dev_path));
+    LLMC_TRY(hash_teacher(run, &hash));
     llmc_hash_finish(&hash, run->fingerprint);
 exit:
     free(yaml);
@@ -185,8 +125,27 @@ exit:
     return status;
 }
 
-/* Continues run->fingerprint with the content of a stage's product. */
-static llmc_status hash_product(struct llmc_run *run, const char *product)
+/* Continues the fingerprint with one stage. */
+static llmc_status hash_stage(struct run *run, const struct llmc_stage_work *work)
+{
+    llmc_status status = LLMC_OK;
+    struct llmc_hash hash = {0};
+    char *yaml = NULL;
+    LLMC_TRY(llmc_config_write_stage(run->config, work->stage, &yaml));
+    LLMC_TRY(llmc_hash_init(&hash));
+    llmc_hash_text(&hash, run->fingerprint);
+    llmc_hash_text(&hash, yaml);
+    if (work->type->identify)
+        LLMC_TRY(work->type->identify(work, &hash));
+    llmc_hash_finish(&hash, run->fingerprint);
+exit:
+    free(yaml);
+    llmc_hash_release(&hash);
+    return status;
+}
+
+/* Continues it with the content of a stage's product: what follows depends on the very numbers that the stage made. */
+static llmc_status hash_product(struct run *run, const char *product)
 {
     struct llmc_hash hash;
     llmc_status status = llmc_hash_init(&hash);
@@ -198,146 +157,205 @@ static llmc_status hash_product(struct llmc_run *run, const char *product)
     return LLMC_OK;
 }
 
-static bool makes_state(enum llmc_stage_kind kind)
+/* ---- one stage ---- */
+
+static struct llmc_stage_work begin_work(struct run *run, const struct llmc_stage_config *stage)
 {
-    return kind == LLMC_STAGE_TEACHER || kind == LLMC_STAGE_DISTILL || kind == LLMC_STAGE_QAT || kind == LLMC_STAGE_PRUNE;
+    return (struct llmc_stage_work){
+        .type = llmc_stage_type_of(stage->kind),
+        .config = run->config,
+        .stage = stage,
+        .host = run->host,
+        .ops = &run->ops,
+        .data = &run->data,
+        .chain = &run->chain,
+        .log = run->folder.log,
+        .run_folder = run->folder.path,
+        .config_path = run->folder.config_path,
+        .fingerprint = run->fingerprint,
+    };
 }
 
-/* Takes over what a finished stage made. */
-static llmc_status adopt(struct llmc_run *run, const struct llmc_stage_config *stage, struct llmc_stage_record *record)
+/* The stage is finished: its product goes into the chain and the run folder, its row into the report. */
+static llmc_status take_over(struct run *run, struct llmc_stage_work *work, struct llmc_stage_record *record)
 {
     llmc_status status = LLMC_OK;
-    if (stage->kind == LLMC_STAGE_TEACHER) {
-        free(run->teacher_path);
-        LLMC_TRY(llmc_strdup(&run->teacher_path, run->state_path));
-        free(run->teacher_answers);
-        run->teacher_answers = record->answers;
-        record->answers = NULL;
-    }
-    if (makes_state(stage->kind)) /* what follows depends on the very numbers that this stage made */
+    char *path = NULL;
+    LLMC_TRY(llmc_run_folder_link(&run->folder, work));
+    LLMC_TRY(llmc_format(&path, "%s/%s.json", run->folder.path, work->stage->name));
+    LLMC_TRY(llmc_stage_record_write(work, record, path));
+    if (work->type->makes_model) {
         LLMC_TRY(hash_product(run, record->product));
-    run->is_student = stage->kind == LLMC_STAGE_DISTILL || (run->is_student && stage->kind != LLMC_STAGE_TEACHER);
-    if (stage->kind == LLMC_STAGE_EXPORT)
-        LLMC_TRY(llmc_publish_export(run));
+        if (work->type == &llmc_teacher_stage) {
+            free(run->chain.teacher_answers);
+            run->chain.teacher_answers = record->answers;
+            record->answers = NULL;
+        }
+    }
     LLMC_TRY(llmc_report_put(&run->report, &record->row));
+    LLMC_TRY(llmc_report_write(&run->report, run->folder.report_path));
 exit:
+    free(path);
     return status;
 }
 
-/* The model that the stage starts from, when the stages before were skipped. */
-static llmc_status load_state(struct llmc_run *run, const char *path)
-{
-    if (run->state.model.parameters.values || !path)
-        return LLMC_OK;
-    return llmc_state_load(path, llmc_precision_number(run->config->precision), &run->state);
-}
-
-static llmc_status run_stage(struct llmc_run *run, const struct llmc_stage_config *stage)
+/* Makes and measures the stage's product. */
+static llmc_status make(struct llmc_stage_work *work, const char *key, struct llmc_stage_record *record)
 {
     llmc_status status = LLMC_OK;
-    struct llmc_stage_record record = {0};
-    char *record_path = NULL, *part_path = NULL, *earlier_path = NULL;
-    if (run->host->stop && *run->host->stop)
-        return llmc_error(LLMC_ERR_INTERRUPTED, "stopped before it began; run the same command again to go on");
-
-    LLMC_TRY(hash_stage(run, stage));
-    LLMC_TRY(llmc_run_path(run, stage->name, ".json", &record_path));
-    LLMC_TRY(llmc_run_path(run, stage->name, ".part.h5", &part_path));
-    if (makes_state(stage->kind)) {
-        earlier_path = run->state_path;
-        run->state_path = NULL;
-        LLMC_TRY(llmc_run_path(run, stage->name, ".h5", &run->state_path));
-    }
-    if (stage->kind == LLMC_STAGE_EXPORT) {
-        free(run->model_path);
-        run->model_path = NULL;
-        LLMC_TRY(llmc_run_path(run, stage->name, ".llmc", &run->model_path));
-    }
-    if (llmc_stage_record_fits(run, stage, record_path, &record)) {
-        llmc_state_release(&run->state);
-        llmc_run_message(run, "%s: finished before", stage->name);
-        llmc_file_remove(part_path);
-        if (stage->kind == LLMC_STAGE_LOGITS)
-            LLMC_TRY(llmc_stage_logits(run, stage)); /* from the cache */
-        LLMC_TRY(adopt(run, stage, &record));
-        LLMC_TRY(llmc_stage_check(run, stage, &record));
-        goto exit;
-    }
-    llmc_run_message(run, "%s: starts", stage->name);
+    char *path = NULL, *part = NULL;
     double start = llmc_clock();
-    run->stage_seconds = 0;
-    if (stage->kind != LLMC_STAGE_TEACHER && stage->kind != LLMC_STAGE_LOGITS)
-        LLMC_TRY(load_state(run, makes_state(stage->kind) ? earlier_path : run->state_path));
-    LLMC_TRY(stage_functions[stage->kind](run, stage));
-    double seconds = run->stage_seconds > 0 ? run->stage_seconds : llmc_clock() - start;
-    LLMC_TRY(llmc_stage_record_make(run, stage, seconds, &record));
-    LLMC_TRY(llmc_stage_record_write(run, &record, record_path));
-    llmc_file_remove(part_path);
-    LLMC_TRY(adopt(run, stage, &record));
-    LLMC_TRY(llmc_report_write(&run->report, run->report_path));
-    llmc_stage_record_tell(run, &record);
-    LLMC_TRY(llmc_stage_check(run, stage, &record));
+    llmc_stage_message(work, "starts");
+    LLMC_TRY(llmc_stage_path(work, LLMC_STORE_RECORD, &path));
+    LLMC_TRY(llmc_stage_path(work, LLMC_PART_FILE, &part));
+    if (work->type->works_on_model)
+        LLMC_TRY(llmc_stage_load_model(work));
+    LLMC_TRY(work->type->run(work));
+    double seconds = work->seconds > 0 ? work->seconds : llmc_clock() - start;
+    if (work->type->adopt)
+        LLMC_TRY(work->type->adopt(work));
+    LLMC_TRY(llmc_stage_record_make(work, key, seconds, record));
+    LLMC_TRY(llmc_stage_record_write(work, record, path));
+    llmc_file_remove(part);
+    llmc_stage_record_tell(work, record);
 exit:
-    llmc_stage_record_release(&record);
-    free(record_path);
-    free(part_path);
-    free(earlier_path);
+    free(path);
+    free(part);
     return status;
 }
 
-/* Without a teacher stage the teacher folder is measured all the same: the report compares with it. */
-static llmc_status measure_given_teacher(struct llmc_run *run)
+/* Takes what an earlier run or an earlier start of this one has made; *found is false where it cannot be read after all. */
+static llmc_status reuse(struct llmc_stage_work *work, bool *found)
 {
-    const struct llmc_stage_config stage = {.kind = LLMC_STAGE_TEACHER, .name = "00-teacher"};
-    for (int32_t i = 0; i < run->config->stage_count; i++)
-        if (run->config->stages[i].kind == LLMC_STAGE_TEACHER)
-            return LLMC_OK;
-    return run_stage(run, &stage);
+    llmc_status status = LLMC_OK;
+    if (work->type->makes_model)
+        llmc_state_release(&work->chain->state); /* it is in the checkpoint */
+    *found = true;
+    if (work->type->adopt && (status = work->type->adopt(work)) == LLMC_ERR_FORMAT) {
+        llmc_stage_message(work, "made anew: %s", llmc_error_message());
+        *found = false;
+        return LLMC_OK;
+    }
+    if (status == LLMC_OK)
+        llmc_stage_message(work, "finished before");
+    return status;
+}
+
+static llmc_status run_stage(struct run *run, const struct llmc_stage_config *stage)
+{
+    llmc_status status = LLMC_OK;
+    struct llmc_stage_work work = begin_work(run, stage);
+    struct llmc_stage_record record = {0};
+    struct llmc_store_entry entry = {0};
+    const struct llmc_store_wait wait = {run->host->message, run->host->context, run->host->stop};
+    char key[LLMC_HASH_TEXT_NBYTES];
+    char *product = NULL;
+    if (run->host->stop && *run->host->stop)
+        LLMC_FAIL(LLMC_ERR_INTERRUPTED, "stopped before it began; run the same command again to go on");
+    LLMC_TRY(hash_stage(run, &work));
+    memcpy(key, run->fingerprint, sizeof key);
+    if (work.type->key)
+        LLMC_TRY(work.type->key(&work, key));
+    LLMC_TRY(llmc_store_open(&entry, run->host->runs_folder, key, run->owner, &wait));
+    work.folder = entry.folder;
+    if (work.type->product)
+        LLMC_TRY(llmc_stage_path(&work, work.type->product, &product));
+    work.product_path = product;
+    bool found = llmc_stage_record_find(&work, key, &record);
+    if (found)
+        LLMC_TRY(reuse(&work, &found));
+    if (!found) {
+        llmc_stage_record_release(&record);
+        LLMC_TRY(make(&work, key, &record));
+    }
+    LLMC_TRY(take_over(run, &work, &record));
+    if (work.type->check)
+        LLMC_TRY(work.type->check(&work, &record.row));
+exit:
+    if (status != LLMC_OK) {
+        status = llmc_error_prefix(status, "stage %s", stage->name);
+        tell(run, llmc_error_message());
+    }
+    llmc_store_close(&entry);
+    llmc_stage_record_release(&record);
+    free(product);
+    return status;
+}
+
+/* ---- all stages ---- */
+
+static bool is_named(const struct llmc_stage_config *stage, const char *name)
+{
+    return strcmp(name, stage->name) == 0 || strcmp(name, stage->kind->name) == 0;
 }
 
 static llmc_status check_stop_after(const struct llmc_config *config, const char *stop_after)
 {
     char names[LLMC_STAGES_MAX * 20] = "";
     for (int32_t i = 0; i < config->stage_count; i++) {
-        const char *name = config->stages[i].name;
-        if (!stop_after || strcmp(stop_after, name) == 0 ||
-            strcmp(stop_after, llmc_stage_kind_name(config->stages[i].kind)) == 0)
+        if (!stop_after || is_named(&config->stages[i], stop_after))
             return LLMC_OK;
-        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", i ? ", " : "", name);
+        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", i ? ", " : "", config->stages[i].name);
     }
     return llmc_error(LLMC_ERR_ARGUMENT, "--stop-after %s: no such stage; the stages are %s", stop_after, names);
 }
 
-llmc_status llmc_run_pipeline(const struct llmc_config *config, const struct llmc_run_host *host,
-                              const char *stop_after)
+/* Without a teacher stage the folder's classifier is the teacher: it is measured all the same, for the report. */
+static llmc_status give_teacher(struct run *run)
+{
+    const struct llmc_config *config = run->config;
+    for (int32_t i = 0; i < config->stage_count; i++)
+        if (config->stages[i].kind == &llmc_teacher_stage.kind)
+            return LLMC_OK;
+    if (config->teacher.head != LLMC_HEAD_KEEP)
+        return llmc_error(LLMC_ERR_CONFIG, "%s: teacher.head: %s needs a teacher stage, which trains it", config->path,
+                          config->teacher.head == LLMC_HEAD_NEW ? "new" : "continue");
+    if (!run->data.teacher_answers)
+        return llmc_error(LLMC_ERR_CONFIG, "%s has no classifier (classifier.weight): put a teacher stage first",
+                          run->data.teacher_folder);
+    run->given_teacher = (struct llmc_stage_config){.kind = &llmc_teacher_stage.kind, .name = "00-teacher"};
+    return llmc_alloc(&run->given_teacher.settings, 1, llmc_teacher_stage.kind.settings_nbytes);
+}
+
+/* What can be known to be wrong is said before hours of work. */
+static llmc_status prepare(struct run *run)
 {
     llmc_status status = LLMC_OK;
-    struct llmc_run run = {.config = config, .host = host};
+    LLMC_TRY(give_teacher(run));
+    for (int32_t i = 0; i < run->config->stage_count; i++) {
+        const struct llmc_stage_work work = begin_work(run, &run->config->stages[i]);
+        if (work.type->prepare)
+            LLMC_TRY(work.type->prepare(&work));
+    }
+exit:
+    return status;
+}
+
+llmc_status llmc_run_pipeline(const struct llmc_config *config, const struct llmc_run_host *host,
+                              const char *stop_after, char **report_path)
+{
+    llmc_status status = LLMC_OK;
+    struct run run = {.config = config, .host = host};
+    *report_path = NULL;
+    snprintf(run.owner, sizeof run.owner, "run %s", config->name);
     LLMC_TRY(check_stop_after(config, stop_after));
     LLMC_TRY(llmc_ops_init(&run.ops, config->threads));
-    LLMC_TRY(open_folder(&run));
-    LLMC_TRY(llmc_run_open_data(&run));
-    if (config->student_init[0])
-        LLMC_TRY(llmc_run_check_init(&run));
-    LLMC_TRY(write_labels(&run));
+    LLMC_TRY(llmc_run_folder_open(&run.folder, config, host->runs_folder));
+    LLMC_TRY(open_data(&run));
+    LLMC_TRY(prepare(&run));
+    LLMC_TRY(llmc_run_folder_prune(&run.folder, config));
     LLMC_TRY(open_report(&run));
     LLMC_TRY(hash_inputs(&run));
-    LLMC_TRY(measure_given_teacher(&run));
+    if (run.given_teacher.kind)
+        LLMC_TRY(run_stage(&run, &run.given_teacher));
     for (int32_t i = 0; i < config->stage_count; i++) {
-        const struct llmc_stage_config *stage = &config->stages[i];
-        status = run_stage(&run, stage);
-        if (status != LLMC_OK) {
-            status = llmc_error_prefix(status, "stage %s", stage->name);
-            llmc_run_message(&run, "%s", llmc_error_message());
-            goto exit;
-        }
-        if (stop_after && (strcmp(stop_after, stage->name) == 0 ||
-                           strcmp(stop_after, llmc_stage_kind_name(stage->kind)) == 0))
+        LLMC_TRY(run_stage(&run, &config->stages[i]));
+        if (stop_after && is_named(&config->stages[i], stop_after))
             break;
     }
-    if (!llmc_file_exists(run.report_path))
-        LLMC_TRY(llmc_report_write(&run.report, run.report_path));
+    LLMC_TRY(llmc_strdup(report_path, run.folder.report_path));
 exit:
+    free(run.given_teacher.settings);
     run_release(&run);
     return status;
 }

@@ -11,19 +11,10 @@
 #ifndef LLMC_QUANTIZE_RANGES_H
 #define LLMC_QUANTIZE_RANGES_H
 
-#include "base/status.h"
-#include "model/bert.h"
+#include "model/ranges.h"
 
-struct llmc_ranges {
-    int32_t count;                     /* llmc_site_count() */
-    struct llmc_range *averages;       /* [count] */
-    struct llmc_quantizer *quantizers; /* [count] what the model uses */
-    float *m, *v;                      /* [count] Adam's moments of the log scales */
-    int64_t step;                      /* of learning; of averaging while calibrating */
-};
-
-llmc_status llmc_ranges_init(struct llmc_ranges *ranges, int32_t count);
-void llmc_ranges_release(struct llmc_ranges *ranges);
+/* The learning rate of the logarithms of scales, in times that of the weights. */
+#define LLMC_RANGE_RATE 10.0
 
 /* The observation buffer of a batch, for llmc_pass.observed: empty ranges that forward widens. out [count]. */
 void llmc_ranges_clear(struct llmc_range *out, int32_t count);

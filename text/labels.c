@@ -82,6 +82,20 @@ void llmc_labels_sort(struct llmc_labels *labels)
         qsort(labels->names, (size_t)labels->count, sizeof *labels->names, integers ? compare_integers : compare_text);
 }
 
+llmc_status llmc_labels_lines(const struct llmc_labels *labels, char **out)
+{
+    size_t nbytes = 1;
+    for (int32_t i = 0; i < labels->count; i++)
+        nbytes += strlen(labels->names[i]) + 1;
+    llmc_status status = llmc_alloc(out, nbytes, 1);
+    char *end = *out;
+    for (int32_t i = 0; status == LLMC_OK && i < labels->count; i++) {
+        end = stpcpy(end, labels->names[i]);
+        *end++ = '\n';
+    }
+    return status;
+}
+
 llmc_status llmc_labels_list(const struct llmc_labels *labels, char **out)
 {
     llmc_status status = LLMC_OK;

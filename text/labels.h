@@ -15,6 +15,10 @@ llmc_status llmc_labels_add(struct llmc_labels *labels, const char *name);
 /* Sorts: as numbers when all names are integers, else by their bytes. */
 void llmc_labels_sort(struct llmc_labels *labels);
 
+/* *out = the names, each ended by '\n': the form in which files keep them. The caller frees it. Errors:
+ * LLMC_ERR_MEMORY. */
+llmc_status llmc_labels_lines(const struct llmc_labels *labels, char **out);
+
 /* *out = the names for a message: "0", "1" and so on, not more than fit well into one. */
 llmc_status llmc_labels_list(const struct llmc_labels *labels, char **out);
 

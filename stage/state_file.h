@@ -1,32 +1,26 @@
 /*
- * The model on its way through the stages, and its HDF5 checkpoint.
- * Bytes 0..511: the seal of formats/hdf5/envelope.h with magic "LLMS\r\n\x1a\n", version 1; 2 where layers or bits of
- * weights differ, which older readers refuse. Then HDF5:
+ * The HDF5 checkpoint of a model on its way through the stages.
+ * Bytes 0..511: the seal of formats/hdf5/envelope.h with magic "LLMS\r\n\x1a\n", version 2. Then HDF5:
  *
- *     /                      attributes: "fingerprint", the architecture (formats/checkpoint/architecture.h), and,
- *                            where all weights have the same bits, "weight_bits", "embedding_bits" (0: not quantised)
+ *     /                      attributes: "fingerprint", the architecture (formats/checkpoint/architecture.h), "tokens_max",
+ *                            the tokenizer's rules, and, where all weights have the same bits, "weight_bits",
+ *                            "embedding_bits" (0: not quantised)
  *     /bits                  where they differ, in place of the two: U8, bits of each parameter in their order
  *     /parameters/NAME       F32 [rows, cols] master weights, NAME as in Hugging Face's state dict
  *     /masks/NAME            U8 [rows, cols], linear weights only, when anything is pruned: 0 = pruned
  *     /inputs/...            when activations are quantised, one number per input of a linear layer:
  *                            F32 "min", "max", "scale", "zero_point", "m", "v"; attribute "step"
+ *     /vocabulary, /labels   U8 [n] lines, each ended by '\n', as in the compressed checkpoint
  *     /training/...          only while a stage is under way: F32 "m", "v" [total]; attributes "step",
  *                            "optimizer_step", "scale", "good_steps", "initial_sparsity",
  *                            "metrics_bytes", "seconds"
  */
-#ifndef LLMC_PIPELINE_STATE_H
-#define LLMC_PIPELINE_STATE_H
+#ifndef LLMC_STAGE_STATE_FILE_H
+#define LLMC_STAGE_STATE_FILE_H
 
 #include "base/hash.h"
-#include "base/status.h"
-#include "model/bert.h"
-#include "quantize/ranges.h"
+#include "stage/state.h"
 #include "train/loop.h"
-
-struct llmc_state {
-    struct llmc_bert model;
-    struct llmc_ranges ranges; /* count 0: inputs are not quantised */
-};
 
 /* What a stage under way keeps beside the model. */
 struct llmc_stage_progress {
@@ -34,11 +28,6 @@ struct llmc_stage_progress {
     int64_t metrics_nbytes;  /* length of the metrics file at this step */
     double seconds;          /* spent so far */
 };
-
-void llmc_state_release(struct llmc_state *state);
-
-/* Lets the model simulate what the ranges say. */
-void llmc_state_apply(struct llmc_state *state);
 
 /* Writes atomically. training and progress: both or neither (a finished stage). */
 llmc_status llmc_state_save(const char *path, const struct llmc_state *state, const char *fingerprint,
@@ -48,7 +37,7 @@ llmc_status llmc_state_save(const char *path, const struct llmc_state *state, co
 llmc_status llmc_state_fingerprint(const char *path, char out[LLMC_HASH_TEXT_NBYTES]);
 
 /* Reads a checkpoint into a zeroed state with compute copies in `number` (prepare them before use). Errors:
- * LLMC_ERR_IO, LLMC_ERR_FORMAT with file and array. */
+ * LLMC_ERR_IO, LLMC_ERR_FORMAT with file and array; the state is empty then. */
 llmc_status llmc_state_load(const char *path, enum llmc_number number, struct llmc_state *state);
 
 /* Reads what a stage under way left: `training` has its model and an initialised optimiser. */

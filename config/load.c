@@ -1,4 +1,4 @@
-#include "config/config.h"
+#include "config/internal.h"
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -9,14 +9,14 @@
 
 #define FILE_NBYTES_MAX (256 * 1024)
 #define KEY_NBYTES 96 /* of a dotted key in messages */
-#define STAGE_KINDS (LLMC_STAGE_VERIFY + 1)
 
 /* What a run of llmc_config_load works on. */
 struct loading {
     struct llmc_config *config;
     const char *path;
     struct llmc_yaml yaml;
-    struct llmc_config_origin origins[LLMC_CONFIG_KEYS_MAX]; /* a row of the table each */
+    struct llmc_config_origin origins[LLMC_CONFIG_KEYS_MAX]; /* of each of the run's keys */
+    char allowed_kinds[LLMC_CONFIG_TEXT_NBYTES];             /* "allowed are teacher, logits, ..." */
 };
 
 /* ---- the file ---- */
@@ -48,6 +48,7 @@ static llmc_status read_stage_keys(struct loading *loading, const yaml_node_t *m
 {
     llmc_status status = LLMC_OK;
     struct llmc_stage_config *stage = &loading->config->stages[index];
+    const struct llmc_config_table table = llmc_config_kind_keys(stage->kind);
     char prefix[32];
     snprintf(prefix, sizeof prefix, "stages.%d.", index + 1);
     for (const yaml_node_pair_t *pair = mapping->data.mapping.pairs.start; pair < mapping->data.mapping.pairs.top;
@@ -60,30 +61,17 @@ static llmc_status read_stage_keys(struct loading *loading, const yaml_node_t *m
             continue;
         const struct llmc_config_origin origin = {
             loading->path, llmc_yaml_line(llmc_yaml_node(&loading->yaml, pair->key)), NULL};
-        const struct llmc_config_key *key = llmc_config_key_find(text, 1u << stage->kind);
+        const struct llmc_config_key *key = llmc_config_key_find(&table, text);
         llmc_config_quote(quoted, text);
         snprintf(name, sizeof name, "%s%s", prefix, quoted);
         if (!key)
-            LLMC_TRY(llmc_config_unknown(&origin, name, "", text, 1u << stage->kind));
-        LLMC_TRY(llmc_config_set_node(key, stage, &loading->yaml, llmc_yaml_node(&loading->yaml, pair->value), &origin,
+            LLMC_TRY(llmc_config_unknown(&origin, name, "", text, &table, "stage"));
+        LLMC_TRY(llmc_config_set_node(key, stage->settings, &loading->yaml, llmc_yaml_node(&loading->yaml, pair->value), &origin,
                                       name));
     }
 exit:
     return status;
 }
-
-static bool parse_kind(const char *text, enum llmc_stage_kind *kind)
-{
-    for (int i = 0; i < STAGE_KINDS; i++) {
-        if (strcmp(text, llmc_stage_kind_name((enum llmc_stage_kind)i)) == 0) {
-            *kind = (enum llmc_stage_kind)i;
-            return true;
-        }
-    }
-    return false;
-}
-
-#define LEGAL_KINDS "legal are teacher, logits, distill, qat, prune, export, verify"
 
 /* The value of "stage" in an entry of `stages`, wherever in the entry it stands. */
 static llmc_status read_kind(struct loading *loading, const yaml_node_t *mapping, int32_t index)
@@ -94,7 +82,7 @@ static llmc_status read_kind(struct loading *loading, const yaml_node_t *mapping
     char quoted[64];
     snprintf(name, sizeof name, "stages.%d", index + 1);
     if (mapping->type != YAML_MAPPING_NODE)
-        return llmc_config_error(&entry, name, "is no mapping; write \"- stage: KIND\"; " LEGAL_KINDS);
+        return llmc_config_error(&entry, name, "is no mapping; write \"- stage: KIND\"; %s", loading->allowed_kinds);
     for (const yaml_node_pair_t *pair = mapping->data.mapping.pairs.start; pair < mapping->data.mapping.pairs.top;
          pair++) {
         const char *key = llmc_yaml_text(llmc_yaml_node(&loading->yaml, pair->key));
@@ -105,28 +93,35 @@ static llmc_status read_kind(struct loading *loading, const yaml_node_t *mapping
         const char *text = llmc_yaml_text(value);
         snprintf(name, sizeof name, "stages.%d.stage", index + 1);
         if (!text)
-            return llmc_config_error(&origin, name, "is no text; " LEGAL_KINDS);
+            return llmc_config_error(&origin, name, "is no text; %s", loading->allowed_kinds);
         llmc_config_quote(quoted, text);
-        if (!parse_kind(text, &stage->kind))
-            return llmc_config_error(&origin, name, "is \"%s\"; " LEGAL_KINDS, quoted);
+        stage->kind = llmc_config_kind_find(loading->config->kinds, text);
+        if (!stage->kind)
+            return llmc_config_error(&origin, name, "is \"%s\"; %s", quoted, loading->allowed_kinds);
         stage->line = origin.line;
         snprintf(stage->name, sizeof stage->name, "%02d-%s", index + 1, text);
         return LLMC_OK;
     }
-    return llmc_config_error(&entry, name, "has no key \"stage\"; " LEGAL_KINDS);
+    return llmc_config_error(&entry, name, "has no key \"stage\"; %s", loading->allowed_kinds);
 }
 
-static llmc_status set_stage_defaults(struct loading *loading, struct llmc_stage_config *stage)
+static llmc_status set_defaults(struct loading *loading, const struct llmc_config_table *table, void *base)
 {
     llmc_status status = LLMC_OK;
     const struct llmc_config_origin origin = {loading->path, 0, NULL};
-    for (size_t i = 0; i < llmc_config_key_count; i++) {
-        const struct llmc_config_key *key = &llmc_config_keys[i];
-        if (key->kinds & (1u << stage->kind))
-            LLMC_TRY(llmc_config_set_text(key, stage, key->fallback, &origin, key->name));
-    }
+    for (size_t i = 0; i < table->count; i++)
+        if (table->keys[i].fallback)
+            LLMC_TRY(llmc_config_set_text(&table->keys[i], base, table->keys[i].fallback, &origin,
+                                          table->keys[i].name));
 exit:
     return status;
+}
+
+static llmc_status begin_stage(struct loading *loading, struct llmc_stage_config *stage)
+{
+    const struct llmc_config_table table = llmc_config_kind_keys(stage->kind);
+    llmc_status status = llmc_alloc(&stage->settings, 1, stage->kind->settings_nbytes);
+    return status == LLMC_OK ? set_defaults(loading, &table, stage->settings) : status;
 }
 
 static llmc_status read_stages(struct loading *loading, const yaml_node_t *list, int line)
@@ -135,8 +130,8 @@ static llmc_status read_stages(struct loading *loading, const yaml_node_t *list,
     struct llmc_config *config = loading->config;
     const struct llmc_config_origin origin = {loading->path, line, NULL};
     if (list->type != YAML_SEQUENCE_NODE || list->data.sequence.items.start == list->data.sequence.items.top)
-        return llmc_config_error(&origin, "stages", "is no list of stages; write \"- stage: KIND\" lines below it; "
-                                                    LEGAL_KINDS);
+        return llmc_config_error(&origin, "stages", "is no list of stages; write \"- stage: KIND\" lines below it; %s",
+                                 loading->allowed_kinds);
     for (const yaml_node_item_t *item = list->data.sequence.items.start; item < list->data.sequence.items.top;
          item++) {
         const yaml_node_t *mapping = llmc_yaml_node(&loading->yaml, *item);
@@ -144,9 +139,9 @@ static llmc_status read_stages(struct loading *loading, const yaml_node_t *list,
             return llmc_config_error(&origin, "stages", "has more than %d entries", LLMC_STAGES_MAX);
         int32_t index = config->stage_count;
         LLMC_TRY(read_kind(loading, mapping, index));
-        LLMC_TRY(set_stage_defaults(loading, &config->stages[index]));
-        LLMC_TRY(read_stage_keys(loading, mapping, index));
         config->stage_count++;
+        LLMC_TRY(begin_stage(loading, &config->stages[index]));
+        LLMC_TRY(read_stage_keys(loading, mapping, index));
     }
 exit:
     return status;
@@ -155,9 +150,9 @@ exit:
 static bool is_section(const char *name)
 {
     size_t length = strlen(name);
-    for (size_t i = 0; i < llmc_config_key_count; i++) {
-        const struct llmc_config_key *key = &llmc_config_keys[i];
-        if (key->kinds == 0 && strncmp(key->name, name, length) == 0 && key->name[length] == '.')
+    for (size_t i = 0; i < llmc_config_run_keys.count; i++) {
+        const char *key = llmc_config_run_keys.keys[i].name;
+        if (strncmp(key, name, length) == 0 && key[length] == '.')
             return true;
     }
     return false;
@@ -178,10 +173,10 @@ static llmc_status read_section(struct loading *loading, const yaml_node_t *mapp
         const yaml_node_t *value = llmc_yaml_node(&loading->yaml, pair->value);
         const struct llmc_config_origin origin = {
             loading->path, llmc_yaml_line(llmc_yaml_node(&loading->yaml, pair->key)), NULL};
-        const struct llmc_config_key *key = strchr(text, '.') ? NULL : llmc_config_key_find(name, 0);
+        const struct llmc_config_key *key = strchr(text, '.') ? NULL : llmc_config_key_find(&llmc_config_run_keys, name);
         if (key) {
             LLMC_TRY(llmc_config_set_node(key, loading->config, &loading->yaml, value, &origin, name));
-            loading->origins[key - llmc_config_keys] = origin;
+            loading->origins[key - llmc_config_run_keys.keys] = origin;
         } else if (!prefix[0] && strcmp(text, "stages") == 0) {
             LLMC_TRY(read_stages(loading, value, origin.line));
         } else if (!prefix[0] && is_section(text)) {
@@ -190,7 +185,7 @@ static llmc_status read_section(struct loading *loading, const yaml_node_t *mapp
             snprintf(name, sizeof name, "%s.", text);
             LLMC_TRY(read_section(loading, value, name));
         } else {
-            LLMC_TRY(llmc_config_unknown(&origin, name, prefix, text, 0));
+            LLMC_TRY(llmc_config_unknown(&origin, name, prefix, text, &llmc_config_run_keys, prefix[0] ? NULL : "stages"));
         }
     }
 exit:
@@ -216,7 +211,7 @@ static llmc_status read_file(struct loading *loading)
                   llmc_yaml_line(root));
     LLMC_TRY(read_section(loading, root, ""));
     if (loading->config->stage_count == 0)
-        LLMC_FAIL(LLMC_ERR_CONFIG, "%s: stages: missing; " LEGAL_KINDS, loading->path);
+        LLMC_FAIL(LLMC_ERR_CONFIG, "%s: stages: missing; %s", loading->path, loading->allowed_kinds);
 exit:
     free(text);
     return status;
@@ -230,30 +225,31 @@ static llmc_status set_in_stages(struct loading *loading, const struct llmc_conf
 {
     llmc_status status = LLMC_OK;
     struct llmc_config *config = loading->config;
-    enum llmc_stage_kind kind = LLMC_STAGE_TEACHER;
     const char *dot = strchr(rest, '.');
     char which[32];
     if (!dot || dot - rest >= (int)sizeof which)
-        return llmc_config_error(origin, "stages", "sets no key of a stage; legal are stages.N.KEY and stages.KIND.KEY");
+        return llmc_config_error(origin, "stages",
+                                 "sets no key of a stage; allowed are stages.N.KEY and stages.KIND.KEY");
     snprintf(which, sizeof which, "%.*s", (int)(dot - rest), rest);
-    bool by_kind = parse_kind(which, &kind);
+    const struct llmc_config_kind *kind = llmc_config_kind_find(config->kinds, which);
     long number = 0;
-    if (!by_kind) {
+    if (!kind) {
         char *end = NULL;
         number = strtol(which, &end, 10);
         if (*end || end == which || number < 1 || number > config->stage_count)
-            return llmc_config_error(origin, "stages", "no such stage; %s has %d, and " LEGAL_KINDS, loading->path,
-                                     config->stage_count);
+            return llmc_config_error(origin, "stages", "no such stage; %s has %d, and %s", loading->path,
+                                     config->stage_count, loading->allowed_kinds);
     }
     bool found = false;
     for (int32_t i = 0; i < config->stage_count; i++) {
         struct llmc_stage_config *stage = &config->stages[i];
-        if (by_kind ? stage->kind != kind : i + 1 != number)
+        if (kind ? stage->kind != kind : i + 1 != number)
             continue;
-        const struct llmc_config_key *key = llmc_config_key_find(dot + 1, 1u << stage->kind);
+        const struct llmc_config_table table = llmc_config_kind_keys(stage->kind);
+        const struct llmc_config_key *key = llmc_config_key_find(&table, dot + 1);
         if (!key)
-            LLMC_TRY(llmc_config_unknown(origin, "stages", "", dot + 1, 1u << stage->kind));
-        LLMC_TRY(llmc_config_set_text(key, stage, value, origin, key->name));
+            LLMC_TRY(llmc_config_unknown(origin, "stages", "", dot + 1, &table, "stage"));
+        LLMC_TRY(llmc_config_set_text(key, stage->settings, value, origin, key->name));
         found = true;
     }
     if (!found)
@@ -276,7 +272,7 @@ static llmc_status apply_set(struct loading *loading, const char *set)
         LLMC_TRY(set_in_stages(loading, &origin, name[6] ? name + 7 : name + 6, equals + 1));
         goto exit;
     }
-    const struct llmc_config_key *key = llmc_config_key_find(name, 0);
+    const struct llmc_config_key *key = llmc_config_key_find(&llmc_config_run_keys, name);
     if (!key) {
         char section[KEY_NBYTES] = "";
         if (is_section(name))
@@ -286,10 +282,11 @@ static llmc_status apply_set(struct loading *loading, const char *set)
         bool known = section[0] && is_section(section);
         if (known)
             strcat(section, ".");
-        LLMC_TRY(llmc_config_unknown(&origin, name, known ? section : "", known ? dot + 1 : name, 0));
+        LLMC_TRY(llmc_config_unknown(&origin, name, known ? section : "", known ? dot + 1 : name, &llmc_config_run_keys,
+                                     known ? NULL : "stages"));
     }
     LLMC_TRY(llmc_config_set_text(key, loading->config, equals + 1, &origin, name));
-    loading->origins[key - llmc_config_keys] = origin;
+    loading->origins[key - llmc_config_run_keys.keys] = origin;
 exit:
     free(name);
     return status;
@@ -297,27 +294,17 @@ exit:
 
 /* ---- both ---- */
 
-static llmc_status set_run_defaults(struct loading *loading)
-{
-    llmc_status status = LLMC_OK;
-    const struct llmc_config_origin origin = {loading->path, 0, NULL};
-    for (size_t i = 0; i < llmc_config_key_count; i++) {
-        const struct llmc_config_key *key = &llmc_config_keys[i];
-        loading->origins[i] = origin;
-        if (key->kinds == 0 && key->fallback)
-            LLMC_TRY(llmc_config_set_text(key, loading->config, key->fallback, &origin, key->name));
-    }
-exit:
-    return status;
-}
-
-llmc_status llmc_config_load(struct llmc_config *out, const char *path, const char *const *sets, size_t set_count)
+llmc_status llmc_config_load(struct llmc_config *out, const char *path, const char *const *sets, size_t set_count,
+                             const struct llmc_config_kind *const *kinds)
 {
     llmc_status status = LLMC_OK;
     struct loading loading = {.config = out, .path = path};
-    *out = (struct llmc_config){0};
+    *out = (struct llmc_config){.kinds = kinds};
+    llmc_config_allowed_kinds(kinds, loading.allowed_kinds);
+    for (size_t i = 0; i < llmc_config_run_keys.count; i++)
+        loading.origins[i] = (struct llmc_config_origin){path, 0, NULL};
     LLMC_TRY(llmc_strdup(&out->path, path));
-    LLMC_TRY(set_run_defaults(&loading));
+    LLMC_TRY(set_defaults(&loading, &llmc_config_run_keys, out));
     LLMC_TRY(read_file(&loading));
     for (size_t i = 0; i < set_count; i++)
         LLMC_TRY(apply_set(&loading, sets[i]));
@@ -329,16 +316,20 @@ exit:
     return status;
 }
 
+static void clear_fields(const struct llmc_config_table *table, void *base)
+{
+    for (size_t i = 0; base && i < table->count; i++)
+        llmc_config_clear_field(&table->keys[i], base);
+}
+
 void llmc_config_release(struct llmc_config *config)
 {
+    for (int32_t i = 0; i < config->stage_count; i++) {
+        const struct llmc_config_table table = llmc_config_kind_keys(config->stages[i].kind);
+        clear_fields(&table, config->stages[i].settings);
+        free(config->stages[i].settings);
+    }
+    clear_fields(&llmc_config_run_keys, config);
     free(config->path);
-    free(config->name);
-    free(config->data.folder);
-    free(config->data.train);
-    free(config->data.dev);
-    free(config->data.text);
-    free(config->data.text_pair);
-    free(config->data.label);
-    free(config->teacher.folder);
     *config = (struct llmc_config){0};
 }

@@ -1,9 +1,8 @@
-#include "pipeline/train_stage.h"
+#include "stage/training.h"
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "distill/loss.h"
 #include "train/loss.h"
 
 #include <errno.h>
@@ -12,25 +11,12 @@
 #include <string.h>
 #include <unistd.h>
 
-static llmc_status stage_loss(void *context, const struct llmc_loss_input *in, double *loss, float *dlogits)
+llmc_status llmc_train_stage_cross_entropy(void *context, const struct llmc_loss_input *in, double *loss,
+                                           float *dlogits)
 {
     struct llmc_train_stage *t = context;
-    const struct llmc_stage_config *stage = t->stage;
-    int32_t sequences = in->batch->sequences, labels = in->labels;
-    double weight = t->against_teacher ? stage->cross_entropy_weight : 1.0;
-    *loss = 0;
-    if (weight > 0)
-        *loss += llmc_cross_entropy(in->logits, in->batch->label, sequences, labels, weight, in->scale, dlogits, t->work);
-    if (!t->against_teacher || weight >= 1)
-        return LLMC_OK;
-    for (int32_t s = 0; s < sequences; s++)
-        memcpy(t->teacher + (int64_t)s * labels, t->run->teacher_logits + in->batch->rows[s] * labels,
-               (size_t)labels * sizeof *t->teacher);
-    if (stage->loss == LLMC_LOSS_KL)
-        *loss += llmc_distill_kl(in->logits, t->teacher, sequences, labels, stage->temperature, 1 - weight, in->scale,
-                                 dlogits, t->work);
-    else
-        *loss += llmc_distill_mse(in->logits, t->teacher, sequences, labels, 1 - weight, in->scale, dlogits);
+    *loss = llmc_cross_entropy(in->logits, in->batch->label, in->batch->sequences, in->labels, 1.0, in->scale, dlogits,
+                               t->scratch);
     return LLMC_OK;
 }
 
@@ -76,7 +62,7 @@ static llmc_status save(void *context, const struct llmc_training *training)
         return llmc_error(LLMC_ERR_IO, "%s: cannot write: %s", t->metrics_path, strerror(errno));
     progress.metrics_nbytes = ftell(t->metrics);
     progress.seconds += llmc_clock() - t->started;
-    return llmc_state_save(t->part_path, &t->run->state, t->run->fingerprint, training, &progress);
+    return llmc_state_save(t->part_path, &t->work->chain->state, t->work->fingerprint, training, &progress);
 }
 
 /* Opens the metrics file at the length that it had at this step. */
@@ -90,60 +76,71 @@ static llmc_status open_metrics(struct llmc_train_stage *t)
     return LLMC_OK;
 }
 
-llmc_status llmc_train_stage_run(struct llmc_train_stage *t)
+/* The state to start from: of the part checkpoint where it fits, else what `begin` makes. */
+static llmc_status begin(struct llmc_train_stage *t, bool *resumed)
 {
-    llmc_status status = LLMC_OK;
-    struct llmc_run *run = t->run;
-    const struct llmc_stage_config *stage = t->stage;
-    enum llmc_number number = llmc_precision_number(run->config->precision);
+    struct llmc_stage_work *work = t->work;
+    struct llmc_state *state = &work->chain->state;
     char fingerprint[LLMC_HASH_TEXT_NBYTES];
-    struct llmc_training training = {0};
-
-    t->started = llmc_clock();
-    LLMC_TRY(llmc_run_path(run, stage->name, ".part.h5", &t->part_path));
-    LLMC_TRY(llmc_run_path(run, stage->name, ".metrics.jsonl", &t->metrics_path));
     if (llmc_state_fingerprint(t->part_path, fingerprint) != LLMC_OK)
-        llmc_run_message(run, "%s: starts from its beginning: %s", stage->name, llmc_error_message());
-    bool resumed = strcmp(fingerprint, run->fingerprint) == 0;
-    if (resumed) {
-        llmc_state_release(&run->state);
-        LLMC_TRY(llmc_state_load(t->part_path, number, &run->state));
-    } else {
-        llmc_bert_set_number(&run->state.model, number);
-        if (t->begin)
-            LLMC_TRY(t->begin(t));
+        llmc_stage_message(work, "starts from its beginning: %s", llmc_error_message());
+    *resumed = strcmp(fingerprint, work->fingerprint) == 0;
+    if (*resumed) {
+        llmc_state_release(state);
+        return llmc_state_load(t->part_path, llmc_stage_number(work), state);
     }
-    const struct llmc_parameters *p = &run->state.model.parameters;
-    LLMC_TRY(llmc_alloc(&t->work, 2 * (size_t)p->architecture.labels, sizeof *t->work));
-    LLMC_TRY(llmc_alloc(&t->teacher, (size_t)stage->batch_size * (size_t)p->architecture.labels, sizeof *t->teacher));
-    training = (struct llmc_training){
-        .model = &run->state.model,
-        .ops = &run->ops,
-        .data = &run->train,
-        .seed = run->config->seed,
-        .epochs = stage->epochs,
-        .peak_learning_rate = stage->learning_rate,
-        .warmup = stage->warmup,
-        .batch_size = stage->batch_size,
-        .dropout = (float)stage->dropout,
-        .save_seconds = run->config->checkpoint_seconds,
-        .stop = run->host->stop,
+    llmc_bert_set_number(&state->model, llmc_stage_number(work));
+    return t->begin ? t->begin(t) : LLMC_OK;
+}
+
+static struct llmc_training make_training(struct llmc_train_stage *t)
+{
+    struct llmc_stage_work *work = t->work;
+    return (struct llmc_training){
+        .model = &work->chain->state.model,
+        .ops = work->ops,
+        .data = &work->data->train,
+        .seed = work->config->seed,
+        .epochs = t->settings->epochs,
+        .peak_learning_rate = t->settings->learning_rate,
+        .warmup = t->settings->warmup,
+        .batch_size = t->settings->batch_size,
+        .dropout = (float)t->settings->dropout,
+        .save_seconds = work->config->checkpoint_seconds,
+        .stop = work->host->stop,
         .context = t,
-        .loss = stage_loss,
+        .loss = t->loss,
         .before_step = before_step,
         .after_step = after_step,
         .save = save,
         .metrics = write_metrics,
-        .progress = run->host->progress,
-        .progress_context = run->host->context,
+        .progress = work->host->progress,
+        .progress_context = work->host->context,
         .observed = t->observed,
     };
-    LLMC_TRY(llmc_optimizer_init(&training.optimizer, p, (float)stage->weight_decay, (float)stage->clip_norm,
-                                 run->config->precision == LLMC_PRECISION_FP16));
+}
+
+llmc_status llmc_train_stage_run(struct llmc_train_stage *t)
+{
+    llmc_status status = LLMC_OK;
+    struct llmc_stage_work *work = t->work;
+    const struct llmc_parameters *p = &work->chain->state.model.parameters;
+    struct llmc_training training = {0};
+    bool resumed;
+    t->started = llmc_clock();
+    LLMC_TRY(llmc_stage_path(work, LLMC_PART_FILE, &t->part_path));
+    LLMC_TRY(llmc_stage_path(work, LLMC_METRICS_FILE, &t->metrics_path));
+    LLMC_TRY(begin(t, &resumed));
+    LLMC_TRY(llmc_alloc(&t->scratch, 2 * (size_t)p->architecture.labels, sizeof *t->scratch));
+    LLMC_TRY(llmc_alloc(&t->teacher, (size_t)t->settings->batch_size * (size_t)p->architecture.labels,
+                        sizeof *t->teacher));
+    training = make_training(t);
+    LLMC_TRY(llmc_optimizer_init(&training.optimizer, p, (float)t->settings->weight_decay,
+                                 (float)t->settings->clip_norm, work->config->precision == LLMC_PRECISION_FP16));
     if (resumed) {
         LLMC_TRY(llmc_state_load_training(t->part_path, &training, &t->progress));
-        llmc_run_message(run, "%s: going on at step %lld of %lld", stage->name, (long long)training.step,
-                         (long long)llmc_training_steps(&training));
+        llmc_stage_message(work, "going on at step %lld of %lld", (long long)training.step,
+                           (long long)llmc_training_steps(&training));
     }
     LLMC_TRY(open_metrics(t));
     LLMC_TRY(llmc_training_run(&training));
@@ -151,14 +148,21 @@ llmc_status llmc_train_stage_run(struct llmc_train_stage *t)
         LLMC_TRY(t->end(t));
     if (fflush(t->metrics) != 0)
         LLMC_FAIL(LLMC_ERR_IO, "%s: cannot write: %s", t->metrics_path, strerror(errno));
-    t->progress.seconds += llmc_clock() - t->started;
+    work->seconds = t->progress.seconds + llmc_clock() - t->started;
+    LLMC_TRY(llmc_state_save(work->product_path, &work->chain->state, work->fingerprint, NULL, NULL));
 exit:
     llmc_optimizer_release(&training.optimizer);
     if (t->metrics)
         fclose(t->metrics);
     free(t->part_path);
     free(t->metrics_path);
-    free(t->work);
+    free(t->scratch);
     free(t->teacher);
     return status;
+}
+
+llmc_status llmc_stage_adopt_model(struct llmc_stage_work *work)
+{
+    work->chain->is_student = work->chain->is_student || work->type->kind.starts_student;
+    return llmc_replace_text(&work->chain->state_path, work->product_path);
 }

@@ -1,14 +1,11 @@
-#include "pipeline/export.h"
+#include "pipeline/stages/compressed.h"
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "formats/checkpoint/compressed.h"
 #include "quantize/pack.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* A mask costs 1 bit a weight: below this share of zeros the dense form, whose zeros deflate finds, is smaller. */
 #define SPARSE_SHARE 0.2
@@ -65,65 +62,26 @@ exit:
     return status;
 }
 
-/* How the model was made, without times: equal runs give equal files. */
-static llmc_status make_origin(const struct llmc_run *run, char **origin)
-{
-    json_t *stages = json_array();
-    for (int32_t i = 0; i < run->config->stage_count; i++)
-        json_array_append_new(stages, json_string(run->config->stages[i].name));
-    json_t *object = json_pack("{s:s, s:s, s:I, s:s, s:o}", "made_by", "llmc " LLMC_VERSION, "run", run->config->name,
-                               "seed", (json_int_t)run->config->seed, "fingerprint", run->fingerprint, "stages", stages);
-    *origin = object ? json_dumps(object, JSON_COMPACT) : NULL;
-    json_decref(object);
-    return *origin ? LLMC_OK : llmc_error(LLMC_ERR_MEMORY, "cannot write JSON");
-}
-
-llmc_status llmc_export(const struct llmc_run *run, const char *path)
+llmc_status llmc_state_compress(const struct llmc_state *state, const char *origin, const char *path)
 {
     llmc_status status = LLMC_OK;
-    const struct llmc_parameters *p = &run->state.model.parameters;
-    struct llmc_compressed content = {.architecture = p->architecture, .rules = llmc_tokenizer_get_rules(run->tokenizer)};
-    const char *vocabulary = llmc_tokenizer_vocabulary(run->tokenizer, &content.vocabulary_nbytes);
-    content.tokens_max = run->config->data.tokens_max;
+    const struct llmc_parameters *p = &state->model.parameters;
+    struct llmc_compressed content = {.architecture = p->architecture, .tokens_max = state->tokens_max,
+                                      .rules = llmc_tokenizer_get_rules(state->tokenizer)};
+    const char *vocabulary = llmc_tokenizer_vocabulary(state->tokenizer, &content.vocabulary_nbytes);
     LLMC_TRY(llmc_alloc(&content.vocabulary, content.vocabulary_nbytes + 1, 1));
     memcpy(content.vocabulary, vocabulary, content.vocabulary_nbytes);
     LLMC_TRY(llmc_alloc(&content.labels, (size_t)p->architecture.labels, sizeof *content.labels));
     for (int32_t i = 0; i < p->architecture.labels; i++)
-        LLMC_TRY(llmc_strdup(&content.labels[i], run->labels.names[i]));
-    LLMC_TRY(make_origin(run, &content.origin));
+        LLMC_TRY(llmc_strdup(&content.labels[i], state->labels.names[i]));
+    LLMC_TRY(llmc_strdup(&content.origin, origin));
     LLMC_TRY(llmc_alloc(&content.tensors, (size_t)p->count, sizeof *content.tensors));
     for (int32_t i = 0; i < p->count; i++) {
         content.tensor_count = i + 1;
-        LLMC_TRY(fill_tensor(&run->state, i, &content.tensors[i]));
+        LLMC_TRY(fill_tensor(state, i, &content.tensors[i]));
     }
     LLMC_TRY(llmc_compressed_write(path, &content));
 exit:
     llmc_compressed_release(&content);
     return status;
-}
-
-llmc_status llmc_publish_export(const struct llmc_run *run)
-{
-    llmc_status status = LLMC_OK;
-    char *path = NULL, *temporary = NULL, *bytes = NULL;
-    size_t nbytes;
-    LLMC_TRY(llmc_path_join(&path, run->folder, "model.llmc"));
-    LLMC_TRY(llmc_file_begin(path, &temporary));
-    if (link(run->model_path, temporary) == 0) {
-        LLMC_TRY(llmc_file_commit(&temporary, path));
-    } else { /* a file system without hard links */
-        LLMC_TRY(llmc_file_read(run->model_path, SIZE_MAX, &bytes, &nbytes));
-        LLMC_TRY(llmc_file_write(path, bytes, nbytes));
-    }
-exit:
-    llmc_file_abandon(&temporary);
-    free(path);
-    free(bytes);
-    return status;
-}
-
-llmc_status llmc_stage_export(struct llmc_run *run, const struct llmc_stage_config *stage)
-{
-    (void)stage;
-    return llmc_export(run, run->model_path);
 }

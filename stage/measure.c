@@ -1,9 +1,10 @@
-#include "pipeline/measure.h"
+#include "stage/measure.h"
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "report/measure.h"
 #include "config/paths.h"
+#include "stage/state_file.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -15,14 +16,8 @@
 
 extern char **environ;
 
-void llmc_stage_figures_release(struct llmc_stage_figures *figures)
-{
-    free(figures->answers);
-    memset(figures, 0, sizeof *figures);
-}
-
 /* Runs a program and parses what it prints. */
-static llmc_status run_program(const struct llmc_run *run, char *const argv[], json_t **json)
+static llmc_status run_program(const struct llmc_run_host *host, char *const argv[], json_t **json)
 {
     llmc_status status = LLMC_OK;
     posix_spawn_file_actions_t actions;
@@ -49,7 +44,7 @@ static llmc_status run_program(const struct llmc_run *run, char *const argv[], j
     output = NULL;
     while (waitpid(child, &exit_status, 0) < 0 && errno == EINTR)
         continue;
-    if (run->host->stop && *run->host->stop)
+    if (host->stop && *host->stop)
         LLMC_FAIL(LLMC_ERR_INTERRUPTED, "stopped while measuring");
     if (exit_status != 0 || !*json)
         LLMC_FAIL(LLMC_ERR_IO, "measuring by %s %s %s failed (wait status %d)", argv[0], argv[1], argv[2], exit_status);
@@ -67,56 +62,55 @@ static llmc_status read_figures(const json_t *json, int64_t count, struct llmc_s
 {
     llmc_status status = LLMC_OK;
     const json_t *answers = json_object_get(json, "answers");
-    memset(figures, 0, sizeof *figures);
     if (json_array_size(answers) != (size_t)count)
         LLMC_FAIL(LLMC_ERR_FORMAT, "%zu answers for %lld dev texts", json_array_size(answers), (long long)count);
     LLMC_TRY(llmc_alloc(&figures->answers, (size_t)count, sizeof *figures->answers));
     for (int64_t i = 0; i < count; i++)
         figures->answers[i] = (int32_t)json_integer_value(json_array_get(answers, (size_t)i));
-    figures->accuracy = json_number_value(json_object_get(json, "accuracy"));
-    figures->latency_ms = json_number_value(json_object_get(json, "latency_ms_b1_p50"));
-    figures->throughput = json_number_value(json_object_get(json, "throughput_per_s_b32"));
-    figures->memory_bytes = json_integer_value(json_object_get(json, "memory_bytes"));
+    figures->row.dev_accuracy = json_number_value(json_object_get(json, "accuracy"));
+    figures->row.latency_ms_b1_p50 = json_number_value(json_object_get(json, "latency_ms_b1_p50"));
+    figures->row.throughput_per_s_b32 = json_number_value(json_object_get(json, "throughput_per_s_b32"));
+    figures->row.memory_bytes = json_integer_value(json_object_get(json, "memory_bytes"));
 exit:
     return status;
 }
 
-static llmc_status measure_with(struct llmc_run *run, char *const argv[], struct llmc_stage_figures *figures)
+static llmc_status measure_with(struct llmc_stage_work *work, char *const argv[], struct llmc_stage_figures *figures)
 {
     json_t *json = NULL;
-    llmc_status status = run_program(run, argv, &json);
+    llmc_status status = run_program(work->host, argv, &json);
     if (status == LLMC_OK)
-        status = read_figures(json, run->dev_count, figures);
+        status = read_figures(json, work->data->dev_count, figures);
     json_decref(json);
     return status;
 }
 
-llmc_status llmc_measure_stage(struct llmc_run *run, struct llmc_stage_figures *figures)
+llmc_status llmc_stage_measure_model(struct llmc_stage_work *work, struct llmc_stage_figures *figures)
 {
-    char *argv[] = {(char *)run->host->measure_program, "--measure", run->state_path, run->config_path, NULL};
-    return measure_with(run, argv, figures);
+    char *argv[] = {(char *)work->host->measure_program, "--measure", (char *)work->product_path,
+                    (char *)work->config_path, NULL};
+    return measure_with(work, argv, figures);
 }
 
-llmc_status llmc_measure_compressed(struct llmc_run *run, struct llmc_stage_figures *figures)
+llmc_status llmc_stage_measure_file(struct llmc_stage_work *work, struct llmc_stage_figures *figures)
 {
+    const struct llmc_columns *columns = &work->data->columns;
     char threads[16];
-    snprintf(threads, sizeof threads, "%d", run->ops.threads);
-    char *argv[] = {(char *)run->host->answer_program, "eval", run->model_path, run->dev_path,
+    snprintf(threads, sizeof threads, "%d", work->ops->threads);
+    char *argv[] = {(char *)work->host->answer_program, "eval", work->chain->file_path, work->data->dev_path,
                     "--json", "--answers", "--threads", threads,
-                    "--text", (char *)run->columns.text, "--label", (char *)run->columns.label,
-                    "--text-pair", (char *)(run->columns.text_pair ? run->columns.text_pair : ""), NULL};
-    return measure_with(run, argv, figures);
+                    "--text", (char *)columns->text, "--label", (char *)columns->label,
+                    "--text-pair", (char *)(columns->text_pair ? columns->text_pair : ""), NULL};
+    return measure_with(work, argv, figures);
 }
 
 /* One process's model and texts. */
 struct answering {
     struct llmc_state state;
     struct llmc_ops ops;
-    struct llmc_tokenizer *tokenizer;
     struct llmc_rows rows;
     struct llmc_batch batch;
     struct llmc_activations activations;
-    int32_t tokens_max;
 };
 
 static llmc_status answer(void *context, size_t first, size_t count, float *out)
@@ -132,7 +126,7 @@ static llmc_status answer(void *context, size_t first, size_t count, float *out)
     rows.label += first;
     for (size_t i = 0; i < count; i++)
         order[i] = (int64_t)i;
-    LLMC_TRY(llmc_dataset_encode(&texts, &rows, a->tokenizer, a->tokens_max));
+    LLMC_TRY(llmc_dataset_encode(&texts, &rows, a->state.tokenizer, a->state.tokens_max));
     LLMC_TRY(llmc_batch_gather(&a->batch, &texts, order, (int32_t)count));
     struct llmc_pass pass = {.batch = llmc_batch_tokens(&a->batch)};
     LLMC_TRY(llmc_bert_forward(&a->state.model, &a->ops, &pass, &a->activations, out));
@@ -141,58 +135,23 @@ exit:
     return status;
 }
 
-static llmc_status read_labels(const char *checkpoint, struct llmc_labels *labels)
-{
-    llmc_status status = LLMC_OK;
-    char *folder = NULL, *path = NULL, *text = NULL;
-    int32_t count = 0;
-    LLMC_TRY(llmc_strdup(&folder, checkpoint));
-    char *slash = strrchr(folder, '/');
-    *(slash ? slash : folder) = '\0';
-    LLMC_TRY(llmc_path_join(&path, folder, "labels.txt"));
-    LLMC_TRY(llmc_file_read(path, 1 << 24, &text, NULL));
-    for (char *c = text; *c; c++)
-        count += *c == '\n';
-    LLMC_TRY(llmc_alloc(&labels->names, (size_t)count, sizeof *labels->names));
-    labels->count = count;
-    char *name = text;
-    for (int32_t i = 0; i < labels->count; i++) {
-        char *end = strchr(name, '\n');
-        *end = '\0';
-        LLMC_TRY(llmc_strdup(&labels->names[i], name));
-        name = end + 1;
-    }
-exit:
-    free(folder);
-    free(path);
-    free(text);
-    return status;
-}
-
 llmc_status llmc_measure_checkpoint(const struct llmc_config *config, const char *checkpoint, char **json)
 {
     llmc_status status = LLMC_OK;
-    struct answering a = {.tokens_max = config->data.tokens_max};
+    struct answering a = {0};
     struct llmc_measurement measurement = {0};
-    struct llmc_labels labels = {0};
     struct llmc_columns columns = {config->data.text, config->data.text_pair, config->data.label};
-    char *teacher_folder = NULL, *dev_path = NULL;
+    char *dev_path = NULL;
     LLMC_TRY(llmc_data_path(config, config->data.folder, config->data.dev, &dev_path));
-    LLMC_TRY(llmc_data_path(config, config->teacher.folder, NULL, &teacher_folder));
-    LLMC_TRY(read_labels(checkpoint, &labels));
-    LLMC_TRY(llmc_ops_init(&a.ops, config->threads));
-    LLMC_TRY(llmc_tokenizer_load(&a.tokenizer, teacher_folder));
-    LLMC_TRY(llmc_rows_read(&a.rows, dev_path, &columns, &labels));
     LLMC_TRY(llmc_state_load(checkpoint, LLMC_F32, &a.state));
-    if (a.state.model.parameters.architecture.labels != labels.count)
-        LLMC_FAIL(LLMC_ERR_FORMAT, "%s: %d labels, labels.txt beside it has %d", checkpoint,
-                  a.state.model.parameters.architecture.labels, labels.count);
+    LLMC_TRY(llmc_ops_init(&a.ops, config->threads));
+    LLMC_TRY(llmc_rows_read(&a.rows, dev_path, &columns, &a.state.labels));
     LLMC_TRY(llmc_bert_prepare(&a.state.model, &a.ops));
-    LLMC_TRY(llmc_measure(&measurement, answer, &a, a.rows.count, labels.count, NULL, NULL));
+    LLMC_TRY(llmc_measure(&measurement, answer, &a, a.rows.count, a.state.labels.count, NULL, NULL));
     json_t *answers = json_array(), *logits = json_array();
     for (size_t i = 0; i < a.rows.count; i++)
         json_array_append_new(answers, json_integer(measurement.answers[i]));
-    for (size_t i = 0; i < a.rows.count * (size_t)labels.count; i++)
+    for (size_t i = 0; i < a.rows.count * (size_t)a.state.labels.count; i++)
         json_array_append_new(logits, json_real((double)measurement.scores[i]));
     int64_t correct = llmc_measurement_correct(&measurement, a.rows.label, a.rows.count);
     json_t *object = json_pack("{s:f, s:o, s:o, s:f, s:f, s:I}", "accuracy", (double)correct / (double)a.rows.count,
@@ -208,10 +167,7 @@ exit:
     llmc_activations_release(&a.activations);
     llmc_batch_release(&a.batch);
     llmc_rows_release(&a.rows);
-    llmc_tokenizer_free(a.tokenizer);
     llmc_ops_release(&a.ops);
-    llmc_labels_release(&labels);
-    free(teacher_folder);
     free(dev_path);
     return status;
 }

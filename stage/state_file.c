@@ -1,10 +1,11 @@
-#include "pipeline/state.h"
+#include "stage/state_file.h"
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "formats/hdf5/envelope.h"
 #include "formats/checkpoint/architecture.h"
+#include "formats/hdf5/envelope.h"
 #include "formats/hdf5/file.h"
+#include "text/labels.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,20 +13,7 @@
 
 #define NAME_NBYTES 128
 
-enum { VERSION = 1, LAYERED = 2 };
-static const struct llmc_envelope seal = {"LLMS", VERSION, "stage checkpoint", LAYERED};
-
-void llmc_state_release(struct llmc_state *state)
-{
-    llmc_bert_release(&state->model);
-    llmc_ranges_release(&state->ranges);
-    memset(state, 0, sizeof *state);
-}
-
-void llmc_state_apply(struct llmc_state *state)
-{
-    state->model.inputs = state->ranges.count ? state->ranges.quantizers : NULL;
-}
+static const struct llmc_envelope seal = {"LLMS", 2, "stage checkpoint", 2};
 
 /* The fields of ranges as arrays: they are interleaved in memory. */
 static const char *const range_names[] = {"min", "max", "scale", "zero_point"};
@@ -125,6 +113,102 @@ exit:
     return status;
 }
 
+/* ---- tokenizer and labels ---- */
+
+static const struct {
+    const char *name;
+    size_t offset;
+} rule_fields[] = {
+    {"lowercase", offsetof(struct llmc_tokenizer_rules, lowercase)},
+    {"strip_accents", offsetof(struct llmc_tokenizer_rules, strip_accents)},
+    {"split_chinese", offsetof(struct llmc_tokenizer_rules, split_chinese)},
+    {"clean", offsetof(struct llmc_tokenizer_rules, clean)},
+};
+enum { RULES = sizeof rule_fields / sizeof rule_fields[0] };
+
+static llmc_status write_text_array(struct llmc_h5 *file, const char *name, const char *text, size_t nbytes)
+{
+    int64_t shape[1] = {(int64_t)nbytes};
+    return llmc_h5_write(file, name, LLMC_U8, 1, shape, text, 0);
+}
+
+/* *text has one zero byte more after the content; the caller frees it. */
+static llmc_status read_text_array(struct llmc_h5 *file, const char *name, char **text, size_t *nbytes)
+{
+    llmc_status status = LLMC_OK;
+    enum llmc_number number;
+    int rank;
+    int64_t shape[LLMC_H5_RANK_MAX] = {0};
+    LLMC_TRY(llmc_h5_describe(file, name, &number, &rank, shape));
+    *nbytes = (size_t)shape[0];
+    LLMC_TRY(llmc_alloc(text, *nbytes + 1, 1));
+    LLMC_TRY(llmc_h5_read(file, name, LLMC_U8, 1, shape, *text));
+exit:
+    return status;
+}
+
+static llmc_status write_texts(struct llmc_h5 *file, const struct llmc_state *state)
+{
+    llmc_status status = LLMC_OK;
+    const struct llmc_tokenizer_rules rules = llmc_tokenizer_get_rules(state->tokenizer);
+    size_t nbytes = 0;
+    char *lines = NULL;
+    const char *vocabulary = llmc_tokenizer_vocabulary(state->tokenizer, &nbytes);
+    for (int i = 0; i < RULES; i++)
+        LLMC_TRY(llmc_h5_write_int(file, "", rule_fields[i].name,
+                                   *(const bool *)((const char *)&rules + rule_fields[i].offset)));
+    LLMC_TRY(llmc_h5_write_int(file, "", "tokens_max", state->tokens_max));
+    LLMC_TRY(write_text_array(file, "vocabulary", vocabulary, nbytes));
+    LLMC_TRY(llmc_labels_lines(&state->labels, &lines));
+    LLMC_TRY(write_text_array(file, "labels", lines, strlen(lines)));
+exit:
+    free(lines);
+    return status;
+}
+
+static llmc_status read_labels(struct llmc_h5 *file, struct llmc_state *state)
+{
+    llmc_status status = LLMC_OK;
+    char *text = NULL;
+    size_t nbytes = 0;
+    LLMC_TRY(read_text_array(file, "labels", &text, &nbytes));
+    for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
+        *end = '\0';
+        LLMC_TRY(llmc_labels_add(&state->labels, line));
+    }
+    if (state->labels.count != state->model.parameters.architecture.labels)
+        LLMC_FAIL(LLMC_ERR_FORMAT, "%s: %d label names for %d labels", llmc_h5_path(file), state->labels.count,
+                  state->model.parameters.architecture.labels);
+exit:
+    free(text);
+    return status;
+}
+
+static llmc_status read_texts(struct llmc_h5 *file, struct llmc_state *state)
+{
+    llmc_status status = LLMC_OK;
+    struct llmc_tokenizer_rules rules;
+    char *vocabulary = NULL;
+    size_t nbytes = 0;
+    int64_t value;
+    for (int i = 0; i < RULES; i++) {
+        LLMC_TRY(llmc_h5_read_int(file, "", rule_fields[i].name, &value));
+        *(bool *)((char *)&rules + rule_fields[i].offset) = value != 0;
+    }
+    LLMC_TRY(llmc_h5_read_int(file, "", "tokens_max", &value));
+    if (value < 1 || value > state->model.parameters.architecture.positions)
+        LLMC_FAIL(LLMC_ERR_FORMAT, "%s: tokens_max is %lld", llmc_h5_path(file), (long long)value);
+    state->tokens_max = (int32_t)value;
+    LLMC_TRY(read_text_array(file, "vocabulary", &vocabulary, &nbytes));
+    LLMC_TRY(llmc_tokenizer_create(&state->tokenizer, vocabulary, nbytes, &rules, llmc_h5_path(file)));
+    LLMC_TRY(read_labels(file, state));
+exit:
+    free(vocabulary);
+    return status;
+}
+
+/* ---- training under way ---- */
+
 static llmc_status write_training(struct llmc_h5 *file, const struct llmc_training *t, int64_t total,
                                   const struct llmc_stage_progress *progress)
 {
@@ -168,14 +252,13 @@ exit:
 }
 
 /* Two attributes say it, or an array where parameters of one kind differ. */
-static llmc_status write_bits(struct llmc_h5 *file, const struct llmc_parameters *p, bool *even)
+static llmc_status write_bits(struct llmc_h5 *file, const struct llmc_parameters *p)
 {
     llmc_status status = LLMC_OK;
     int32_t weight_bits, embedding_bits;
     int64_t count = p->count;
     uint8_t *bits = NULL;
-    *even = llmc_parameters_bits_are_even(p, &weight_bits, &embedding_bits);
-    if (*even) {
+    if (llmc_parameters_bits_are_even(p, &weight_bits, &embedding_bits)) {
         LLMC_TRY(llmc_h5_write_int(file, "", "weight_bits", weight_bits));
         LLMC_TRY(llmc_h5_write_int(file, "", "embedding_bits", embedding_bits));
         return LLMC_OK;
@@ -194,24 +277,21 @@ llmc_status llmc_state_save(const char *path, const struct llmc_state *state, co
 {
     llmc_status status = LLMC_OK;
     const struct llmc_parameters *p = &state->model.parameters;
-    struct llmc_envelope envelope = seal;
     char *temporary = NULL;
     struct llmc_h5 *file = NULL;
-    bool even_bits;
     LLMC_TRY(llmc_file_begin(path, &temporary));
     LLMC_TRY(llmc_h5_create(&file, temporary, LLMC_ENVELOPE_NBYTES));
     LLMC_TRY(llmc_h5_write_text(file, "", "fingerprint", fingerprint));
     LLMC_TRY(llmc_checkpoint_write_architecture(file, &p->architecture));
-    LLMC_TRY(write_bits(file, p, &even_bits));
+    LLMC_TRY(write_bits(file, p));
+    LLMC_TRY(write_texts(file, state));
     LLMC_TRY(write_parameters(file, p));
     if (state->ranges.count)
         LLMC_TRY(write_ranges(file, &state->ranges));
     if (training)
         LLMC_TRY(write_training(file, training, p->total, progress));
     LLMC_TRY(llmc_h5_close(&file));
-    if (!even_bits || !llmc_architecture_is_even(&p->architecture))
-        envelope.version = LAYERED;
-    LLMC_TRY(llmc_envelope_seal(temporary, &envelope));
+    LLMC_TRY(llmc_envelope_seal(temporary, &seal));
     LLMC_TRY(llmc_file_commit(&temporary, path));
 exit:
     llmc_h5_abandon(&file);
@@ -283,6 +363,7 @@ llmc_status llmc_state_load(const char *path, enum llmc_number number, struct ll
     LLMC_TRY(llmc_checkpoint_read_architecture(file, &architecture));
     LLMC_TRY(llmc_bert_init(&state->model, &architecture, number));
     LLMC_TRY(read_bits(file, &state->model.parameters));
+    LLMC_TRY(read_texts(file, state));
     LLMC_TRY(read_parameters(file, &state->model.parameters));
     if (llmc_h5_has(file, "inputs/scale"))
         LLMC_TRY(read_ranges(file, &state->ranges, llmc_site_count(&architecture)));

@@ -1,0 +1,31 @@
+#include "distill/against_teacher.h"
+
+#include "distill/loss.h"
+#include "train/loss.h"
+
+#include <string.h>
+
+const char *const llmc_distill_distances[] = {[LLMC_DISTANCE_KL] = "kl", [LLMC_DISTANCE_MSE] = "mse", NULL};
+
+llmc_status llmc_distill_loss(void *context, const struct llmc_loss_input *in, double *loss, float *dlogits)
+{
+    struct llmc_train_stage *t = context;
+    const struct llmc_distill_settings *settings = t->loss_settings;
+    int32_t sequences = in->batch->sequences, labels = in->labels;
+    double weight = settings->cross_entropy_weight;
+    *loss = 0;
+    if (weight > 0)
+        *loss += llmc_cross_entropy(in->logits, in->batch->label, sequences, labels, weight, in->scale, dlogits,
+                                    t->scratch);
+    if (weight >= 1)
+        return LLMC_OK;
+    for (int32_t s = 0; s < sequences; s++)
+        memcpy(t->teacher + (int64_t)s * labels, t->work->chain->teacher_logits + in->batch->rows[s] * labels,
+               (size_t)labels * sizeof *t->teacher);
+    if (settings->loss == LLMC_DISTANCE_KL)
+        *loss += llmc_distill_kl(in->logits, t->teacher, sequences, labels, settings->temperature, 1 - weight, in->scale,
+                                 dlogits, t->scratch);
+    else
+        *loss += llmc_distill_mse(in->logits, t->teacher, sequences, labels, 1 - weight, in->scale, dlogits);
+    return LLMC_OK;
+}

@@ -1,0 +1,102 @@
+#include "distill/stage.h"
+
+#include "base/random.h"
+#include "distill/against_teacher.h"
+#include "distill/init.h"
+#include "distill/student.h"
+#include "stage/measure.h"
+
+#include <string.h>
+
+/* The stream of random numbers that layers without a teacher's start from. */
+enum { STREAM_STUDENT = 101 };
+
+struct settings {
+    struct llmc_train_settings train;
+    struct llmc_distill_settings distill;
+};
+
+static const struct llmc_config_key keys[] = {
+    LLMC_TRAIN_KEYS(struct settings, train, "3", "1e-4", "0")
+    LLMC_DISTILL_KEYS(struct settings, distill)
+};
+
+static struct llmc_student_shape shape_of(const struct llmc_config *config)
+{
+    return (struct llmc_student_shape){
+        .layers = config->student.layers,
+        .hidden = config->student.hidden,
+        .ffn = config->student.ffn,
+        .heads = config->student.heads,
+        .positions = config->data.tokens_max,
+        .from_layers = config->student.from_layers.count ? config->student.from_layers.values : NULL,
+    };
+}
+
+static llmc_status prepare(const struct llmc_stage_work *work)
+{
+    llmc_status status = LLMC_OK;
+    struct llmc_architecture student, teacher = work->data->teacher;
+    const struct llmc_student_shape shape = shape_of(work->config);
+    teacher.labels = work->data->labels.count;
+    LLMC_TRY(llmc_student_architecture(&student, &teacher, &shape));
+    if (work->config->student.init[0])
+        LLMC_TRY(llmc_init_check(work->config, work->run_folder, work->data->tokenizer, &work->data->labels, &student));
+exit:
+    return status;
+}
+
+/* Where the student starts is named by path: its content counts. */
+static llmc_status identify(const struct llmc_stage_work *work, struct llmc_hash *hash)
+{
+    return work->config->student.init[0] ? llmc_hash_file(hash, work->config->student.init) : LLMC_OK;
+}
+
+static llmc_status begin(struct llmc_train_stage *train)
+{
+    struct llmc_stage_work *work = train->work;
+    struct llmc_state *state = &work->chain->state;
+    llmc_status status = LLMC_OK;
+    struct llmc_state teacher = {0};
+    struct llmc_parameters student = {0};
+    const struct llmc_student_shape shape = shape_of(work->config);
+    if (work->chain->is_student)
+        return LLMC_OK; /* a second distillation goes on with the student */
+    LLMC_TRY(llmc_stage_load_teacher(work, LLMC_F32, &teacher));
+    LLMC_TRY(llmc_student_init(&student, &teacher.model.parameters, &shape,
+                               llmc_random_key(work->config->seed, STREAM_STUDENT, 0)));
+    if (work->config->student.init[0])
+        LLMC_TRY(llmc_init_load(work->config, teacher.tokenizer, &teacher.labels, &student));
+    llmc_state_release(state);
+    LLMC_TRY(llmc_bert_init(&state->model, &student.architecture, llmc_stage_number(work)));
+    memcpy(state->model.parameters.values, student.values, (size_t)student.total * sizeof *student.values);
+    LLMC_TRY(llmc_state_set_texts(state, teacher.tokenizer, &teacher.labels, work->config->data.tokens_max));
+exit:
+    llmc_parameters_release(&student);
+    llmc_state_release(&teacher);
+    return status;
+}
+
+static llmc_status run(struct llmc_stage_work *work)
+{
+    const struct settings *settings = work->stage->settings;
+    struct llmc_train_stage train = {.work = work, .settings = &settings->train, .loss = llmc_distill_loss,
+                                     .loss_settings = &settings->distill, .begin = begin};
+    return llmc_train_stage_run(&train);
+}
+
+const struct llmc_stage_type llmc_distill_stage = {
+    .kind = {.name = "distill", .does = "trains a smaller student against the teacher's logits",
+             .keys = keys, .key_count = sizeof keys / sizeof keys[0], .settings_nbytes = sizeof(struct settings),
+             .needs = LLMC_THING_LOGITS, .makes = LLMC_THING_STUDENT, .ends = LLMC_THING_FILE, .starts_student = true},
+    .product = "model.h5",
+    .suffix = ".h5",
+    .works_on_model = true,
+    .makes_model = true,
+    .engine = "libtorch",
+    .prepare = prepare,
+    .identify = identify,
+    .run = run,
+    .adopt = llmc_stage_adopt_model,
+    .measure = llmc_stage_measure_model,
+};

@@ -1,0 +1,196 @@
+#include "pipeline/record.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "pipeline/stages/compressed.h"
+#include "report/row.h"
+#include "store/store.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+void llmc_stage_record_release(struct llmc_stage_record *record)
+{
+    free(record->answers);
+    memset(record, 0, sizeof *record);
+}
+
+/* The file that the stage's row is about: its product, or what it measured. */
+static const char *file_of(const struct llmc_stage_work *work)
+{
+    return work->product_path ? work->product_path : work->chain->file_path;
+}
+
+static llmc_status hash_product(const struct llmc_stage_work *work, char out[LLMC_HASH_TEXT_NBYTES])
+{
+    struct llmc_hash hash;
+    llmc_status status = LLMC_OK;
+    LLMC_TRY(llmc_hash_init(&hash));
+    LLMC_TRY(llmc_hash_file(&hash, file_of(work)));
+    llmc_hash_finish(&hash, out);
+exit:
+    return status;
+}
+
+static json_t *answers_json(const int32_t *answers, int64_t count)
+{
+    json_t *list = json_array();
+    for (int64_t i = 0; i < count; i++)
+        json_array_append_new(list, json_integer(answers[i]));
+    return list;
+}
+
+static llmc_status read_answers(const json_t *list, int64_t count, int32_t labels, int32_t **answers)
+{
+    *answers = NULL;
+    if (json_is_null(list))
+        return LLMC_OK;
+    if (json_array_size(list) != (size_t)count)
+        return llmc_error(LLMC_ERR_FORMAT, "answers: %zu for %lld dev texts", json_array_size(list), (long long)count);
+    llmc_status status = llmc_alloc(answers, (size_t)count, sizeof **answers);
+    for (int64_t i = 0; status == LLMC_OK && i < count; i++) {
+        json_int_t answer = json_integer_value(json_array_get(list, (size_t)i));
+        if (answer < 0 || answer >= labels)
+            status = llmc_error(LLMC_ERR_FORMAT, "answers: label %lld", (long long)answer);
+        (*answers)[i] = (int32_t)answer;
+    }
+    return status;
+}
+
+bool llmc_stage_record_find(const struct llmc_stage_work *work, const char *key, struct llmc_stage_record *record)
+{
+    bool found = false;
+    const struct llmc_data *data = work->data;
+    char *path = NULL;
+    json_t *json = NULL;
+    if (llmc_stage_path(work, LLMC_STORE_RECORD, &path) != LLMC_OK)
+        goto exit;
+    json = json_load_file(path, 0, NULL);
+    const char *stored = json_string_value(json_object_get(json, "key"));
+    const char *product = json_string_value(json_object_get(json, "product"));
+    if (!stored || !product || strcmp(stored, key) != 0 || hash_product(work, record->product) != LLMC_OK ||
+        strcmp(product, record->product) != 0)
+        goto exit;
+    snprintf(record->key, sizeof record->key, "%s", key);
+    found = llmc_report_row_read(json_object_get(json, "row"), path, "row.", &record->row) == LLMC_OK &&
+            read_answers(json_object_get(json, "answers"), data->dev_count, data->labels.count, &record->answers) ==
+                LLMC_OK;
+    snprintf(record->row.name, sizeof record->row.name, "%s", work->stage->name); /* another run may call it otherwise */
+exit:
+    json_decref(json);
+    free(path);
+    if (!found)
+        llmc_stage_record_release(record);
+    return found;
+}
+
+/* The size of the model as one file: a student's in the form that export would give it now, a teacher's as its
+ * checkpoint, which holds the FP32 numbers that it came with. */
+static llmc_status measure_size(struct llmc_stage_work *work, int64_t *nbytes)
+{
+    llmc_status status = LLMC_OK;
+    const struct llmc_state *state = &work->chain->state;
+    char *path = NULL;
+    if (!work->type->makes_model || (!work->chain->is_student && !llmc_state_is_compressed(state))) {
+        *nbytes = (int64_t)llmc_file_nbytes(file_of(work));
+        return LLMC_OK;
+    }
+    LLMC_TRY(llmc_stage_path(work, "size.llmc", &path));
+    LLMC_TRY(llmc_state_compress(state, "{}", path));
+    *nbytes = (int64_t)llmc_file_nbytes(path);
+exit:
+    if (path)
+        llmc_file_remove(path);
+    free(path);
+    return status;
+}
+
+static double agreement(const int32_t *answers, const int32_t *teacher, int64_t count)
+{
+    int64_t equal = 0;
+    for (int64_t i = 0; i < count; i++)
+        equal += answers[i] == teacher[i];
+    return (double)equal / (double)count;
+}
+
+/* Measures, and adds what is known of the model itself. Moves the answers into the record. */
+static llmc_status measure(struct llmc_stage_work *work, struct llmc_stage_record *record)
+{
+    llmc_status status = LLMC_OK;
+    const struct llmc_parameters *p = &work->chain->state.model.parameters;
+    const struct llmc_data *data = work->data;
+    const int32_t *teacher = work->chain->teacher_answers;
+    struct llmc_stage_figures figures = {.row = record->row};
+    struct llmc_report_row *row = &figures.row;
+    LLMC_TRY(work->type->measure(work, &figures));
+    if (!teacher || (work->type->makes_model && !(work->type->kind.makes & LLMC_THING_STUDENT)))
+        teacher = figures.answers; /* it is the teacher that answers */
+    row->teacher_agreement = agreement(figures.answers, teacher, data->dev_count);
+    row->parameters = llmc_parameters_count(p, &row->nonzero_parameters);
+    row->macs_per_example = llmc_bert_macs(&p->architecture, data->dev_tokens, data->dev_tokens_squared);
+    snprintf(row->engine, sizeof row->engine, "%s", work->type->engine);
+    record->row = *row;
+    record->answers = figures.answers;
+    figures.answers = NULL;
+exit:
+    llmc_stage_figures_release(&figures);
+    return status;
+}
+
+llmc_status llmc_stage_record_make(struct llmc_stage_work *work, const char *key, double seconds,
+                                   struct llmc_stage_record *record)
+{
+    llmc_status status = LLMC_OK;
+    record->row = (struct llmc_report_row){.seconds = seconds, .dev_accuracy = -1, .teacher_agreement = -1,
+                                           .parameters = -1, .nonzero_parameters = -1, .file_bytes = -1,
+                                           .macs_per_example = -1, .memory_bytes = -1, .latency_ms_b1_p50 = -1,
+                                           .throughput_per_s_b32 = -1};
+    snprintf(record->row.name, sizeof record->row.name, "%s", work->stage->name);
+    snprintf(record->key, sizeof record->key, "%s", key);
+    LLMC_TRY(hash_product(work, record->product));
+    if (work->type->measure)
+        LLMC_TRY(measure(work, record));
+    if (work->type->works_on_model || work->type->makes_model)
+        LLMC_TRY(measure_size(work, &record->row.file_bytes));
+exit:
+    return status;
+}
+
+llmc_status llmc_stage_record_write(const struct llmc_stage_work *work, const struct llmc_stage_record *record,
+                                    const char *path)
+{
+    llmc_status status = LLMC_OK;
+    char *text = NULL;
+    json_t *json = json_pack("{s:s, s:s, s:s, s:o, s:o}", "key", record->key, "kind", work->type->kind.name, "product",
+                             record->product, "row", llmc_report_row_json(&record->row), "answers",
+                             record->answers ? answers_json(record->answers, work->data->dev_count) : json_null());
+    text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    json_decref(json);
+    if (!text)
+        LLMC_FAIL(LLMC_ERR_MEMORY, "cannot write JSON");
+    LLMC_TRY(llmc_file_write(path, text, strlen(text)));
+exit:
+    free(text);
+    return status;
+}
+
+void llmc_stage_record_tell(const struct llmc_stage_work *work, const struct llmc_stage_record *record)
+{
+    const struct llmc_report_row *row = &record->row;
+    double chance = 1.0 / work->data->labels.count;
+    if (row->dev_accuracy >= 0)
+        llmc_stage_message(work, "%.0f s, dev accuracy %.2f %%, agreement %.2f %%, %.2f MB", row->seconds,
+                           100 * row->dev_accuracy, 100 * row->teacher_agreement, (double)row->file_bytes * 1e-6);
+    else if (row->file_bytes >= 0)
+        llmc_stage_message(work, "%.0f s, %.2f MB", row->seconds, (double)row->file_bytes * 1e-6);
+    else
+        llmc_stage_message(work, "%.0f s", row->seconds);
+    if (row->dev_accuracy >= 0 && row->dev_accuracy < chance)
+        llmc_stage_message(work, "warning: an accuracy of %.2f %% is worse than guessing among %d labels%s",
+                           100 * row->dev_accuracy, work->data->labels.count,
+                           work->data->teacher_answers && work->config->teacher.head == LLMC_HEAD_KEEP
+                               ? "; does the classifier in the teacher's folder mean other labels, or the same in another "
+                                 "order? teacher.labels says which"
+                               : "");
+}

@@ -1,0 +1,10 @@
+/* The stages of the file that ships: export writes it, verify measures it. */
+#ifndef LLMC_PIPELINE_STAGES_FILE_H
+#define LLMC_PIPELINE_STAGES_FILE_H
+
+#include "stage/stage.h"
+
+extern const struct llmc_stage_type llmc_export_stage;
+extern const struct llmc_stage_type llmc_verify_stage;
+
+#endif

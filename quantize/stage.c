@@ -1,0 +1,105 @@
+#include "quantize/stage.h"
+
+#include "base/memory.h"
+#include "distill/against_teacher.h"
+#include "quantize/calibrate.h"
+#include "stage/measure.h"
+
+#include <stdlib.h>
+
+/* A batch counts 1 % of an averaged range. */
+#define RANGE_MOMENTUM 0.99
+
+enum range_mode { RANGES_LEARNED, RANGES_AVERAGED };
+static const char *const range_modes[] = {[RANGES_LEARNED] = "learned", [RANGES_AVERAGED] = "averaged", NULL};
+
+struct settings {
+    struct llmc_train_settings train;
+    struct llmc_distill_settings distill;
+    int32_t weight_bits, embedding_bits;
+    enum range_mode ranges;
+    int32_t calibration_batches;
+};
+
+static const struct llmc_config_key keys[] = {
+    LLMC_TRAIN_KEYS(struct settings, train, "1", "5e-5", "0")
+    LLMC_DISTILL_KEYS(struct settings, distill)
+    LLMC_KEY("weight_bits", struct settings, weight_bits, INT, "8", 2, 8, "integers of the linear layers")
+    LLMC_KEY("embedding_bits", struct settings, embedding_bits, INT, "8", 2, 8,
+             "integers of the word and position embeddings")
+    LLMC_KEY_ONE_OF("ranges", struct settings, ranges, range_modes, "learned",
+                    "of the activations, after their calibration")
+    LLMC_KEY("calibration_batches", struct settings, calibration_batches, INT, "32", 1, 10000,
+             "batches that calibrate the ranges")
+};
+
+static llmc_status begin(struct llmc_train_stage *train)
+{
+    struct llmc_stage_work *work = train->work;
+    const struct settings *settings = work->stage->settings;
+    struct llmc_state *state = &work->chain->state;
+    const struct llmc_calibration calibration = {&work->data->train, work->config->seed, settings->train.batch_size,
+                                                 settings->calibration_batches};
+    llmc_parameters_set_bits(&state->model.parameters, settings->weight_bits, settings->embedding_bits);
+    llmc_status status = llmc_calibrate(&state->model, work->ops, &calibration, &state->ranges);
+    if (status != LLMC_OK)
+        return status;
+    llmc_state_apply(state);
+    if (settings->ranges == RANGES_LEARNED)
+        state->ranges.step = 0; /* from here on it counts Adam's steps */
+    return LLMC_OK;
+}
+
+static llmc_status clear_observed(struct llmc_train_stage *train, int64_t step, int64_t steps)
+{
+    (void)step, (void)steps;
+    llmc_ranges_clear(train->observed, train->work->chain->state.ranges.count);
+    return LLMC_OK;
+}
+
+static llmc_status average_ranges(struct llmc_train_stage *train, const struct llmc_gradients *gradients, double scale,
+                                  double learning_rate)
+{
+    (void)gradients, (void)scale, (void)learning_rate;
+    llmc_ranges_average(&train->work->chain->state.ranges, train->observed, RANGE_MOMENTUM);
+    return LLMC_OK;
+}
+
+static llmc_status learn_ranges(struct llmc_train_stage *train, const struct llmc_gradients *gradients, double scale,
+                                double learning_rate)
+{
+    llmc_ranges_learn(&train->work->chain->state.ranges, gradients->dscales, scale, LLMC_RANGE_RATE * learning_rate);
+    return LLMC_OK;
+}
+
+static llmc_status run(struct llmc_stage_work *work)
+{
+    llmc_status status = LLMC_OK;
+    const struct settings *settings = work->stage->settings;
+    struct llmc_train_stage train = {.work = work, .settings = &settings->train, .loss = llmc_distill_loss,
+                                     .loss_settings = &settings->distill, .begin = begin, .after_step = learn_ranges};
+    if (settings->ranges == RANGES_AVERAGED) {
+        int32_t sites = llmc_site_count(&work->chain->state.model.parameters.architecture);
+        LLMC_TRY(llmc_alloc(&train.observed, (size_t)sites, sizeof *train.observed));
+        train.before_step = clear_observed;
+        train.after_step = average_ranges;
+    }
+    LLMC_TRY(llmc_train_stage_run(&train));
+exit:
+    free(train.observed);
+    return status;
+}
+
+const struct llmc_stage_type llmc_qat_stage = {
+    .kind = {.name = "qat", .does = "trains with the rounding that integers will do",
+             .keys = keys, .key_count = sizeof keys / sizeof keys[0], .settings_nbytes = sizeof(struct settings),
+             .needs = LLMC_THING_LOGITS, .makes = LLMC_THING_STUDENT, .ends = LLMC_THING_FILE},
+    .product = "model.h5",
+    .suffix = ".h5",
+    .works_on_model = true,
+    .makes_model = true,
+    .engine = "libtorch",
+    .run = run,
+    .adopt = llmc_stage_adopt_model,
+    .measure = llmc_stage_measure_model,
+};

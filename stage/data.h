@@ -1,0 +1,31 @@
+/*
+ * What a run reads before its first stage: labels, training texts, tokenizer, the shape of the teacher; and where the dev
+ * texts are, which only programs that measure read.
+ */
+#ifndef LLMC_STAGE_DATA_H
+#define LLMC_STAGE_DATA_H
+
+#include "architecture/architecture.h"
+#include "base/status.h"
+#include "config/config.h"
+#include "text/dataset.h"
+#include "text/tokenizer.h"
+
+struct llmc_data {
+    char *teacher_folder, *train_path, *dev_path;
+    struct llmc_columns columns;           /* the configuration's texts */
+    struct llmc_tokenizer *tokenizer;
+    struct llmc_labels labels;             /* in the order of the model's outputs */
+    struct llmc_dataset train;
+    int64_t dev_count;
+    double dev_tokens, dev_tokens_squared; /* means over the dev texts, for the cost model */
+    struct llmc_architecture teacher;      /* what the folder says */
+    bool teacher_answers;                  /* the folder has a classifier that is to be used (teacher.head) */
+};
+
+/* Reads all of it and checks that teacher, texts and configuration fit. Errors: those of the readers; LLMC_ERR_CONFIG
+ * where they do not fit; *data is then empty. */
+llmc_status llmc_data_open(struct llmc_data *data, const struct llmc_config *config);
+void llmc_data_release(struct llmc_data *data); /* an empty one is fine */
+
+#endif

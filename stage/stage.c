@@ -1,0 +1,87 @@
+#include "stage/stage.h"
+
+#include "base/memory.h"
+#include "stage/state_file.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+void llmc_chain_release(struct llmc_chain *chain)
+{
+    llmc_state_release(&chain->state);
+    free(chain->state_path);
+    free(chain->teacher_path);
+    free(chain->teacher_answers);
+    free(chain->teacher_logits);
+    free(chain->file_path);
+    memset(chain, 0, sizeof *chain);
+}
+
+void llmc_stage_figures_release(struct llmc_stage_figures *figures)
+{
+    free(figures->answers);
+    memset(figures, 0, sizeof *figures);
+}
+
+void llmc_log_message(FILE *log, const struct llmc_run_host *host, const char *text)
+{
+    char when[32];
+    time_t now = time(NULL);
+    struct tm local;
+    strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", localtime_r(&now, &local));
+    if (log) {
+        fprintf(log, "%s %s\n", when, text);
+        fflush(log);
+    }
+    if (host->message)
+        host->message(host->context, text);
+}
+
+void llmc_stage_message(const struct llmc_stage_work *work, const char *format, ...)
+{
+    char text[1024];
+    int length = snprintf(text, sizeof text, "%s: ", work->stage->name);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text + length, sizeof text - (size_t)length, format, args);
+    va_end(args);
+    llmc_log_message(work->log, work->host, text);
+}
+
+llmc_status llmc_stage_path(const struct llmc_stage_work *work, const char *name, char **out)
+{
+    return llmc_format(out, "%s/%s", work->folder, name);
+}
+
+enum llmc_number llmc_stage_number(const struct llmc_stage_work *work)
+{
+    static const enum llmc_number numbers[] = {
+        [LLMC_PRECISION_FP32] = LLMC_F32, [LLMC_PRECISION_FP16] = LLMC_F16, [LLMC_PRECISION_BF16] = LLMC_BF16};
+    return numbers[work->config->precision];
+}
+
+llmc_status llmc_stage_load_teacher(const struct llmc_stage_work *work, enum llmc_number number,
+                                    struct llmc_state *teacher)
+{
+    return llmc_state_load(work->chain->teacher_path, number, teacher);
+}
+
+llmc_status llmc_stage_load_model(const struct llmc_stage_work *work)
+{
+    if (!llmc_state_is_empty(&work->chain->state))
+        return LLMC_OK;
+    return llmc_state_load(work->chain->state_path, llmc_stage_number(work), &work->chain->state);
+}
+
+llmc_status llmc_replace_text(char **place, const char *text)
+{
+    char *copy = NULL;
+    llmc_status status = llmc_strdup(&copy, text);
+    if (status == LLMC_OK) {
+        free(*place);
+        *place = copy;
+    }
+    return status;
+}

@@ -1,0 +1,115 @@
+/*
+ * What a stage is, what it is given and what it hands on. A stage is one file with one `struct llmc_stage_type`; the
+ * pipeline knows nothing of it but that type. To add one: write that file, and put its line into pipeline/stages/table.c.
+ */
+#ifndef LLMC_STAGE_STAGE_H
+#define LLMC_STAGE_STAGE_H
+
+#include "base/hash.h"
+#include "base/progress.h"
+#include "base/status.h"
+#include "config/config.h"
+#include "report/report.h"
+#include "stage/data.h"
+#include "stage/state.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+/* What the command lends to a run and its stages. */
+struct llmc_run_host {
+    llmc_progress_fn progress;
+    void (*message)(void *context, const char *text); /* a line for the user */
+    void *context;                     /* of both */
+    const volatile sig_atomic_t *stop; /* save and end */
+    const char *measure_program;       /* called as PROGRAM --measure CHECKPOINT CONFIG (measure.h) */
+    const char *answer_program;        /* the llmc command */
+    const char *runs_folder;
+};
+
+/* What the stages so far have made. */
+struct llmc_chain {
+    struct llmc_state state;    /* the model now; empty: only in its checkpoint */
+    char *state_path;           /* the checkpoint of the model now; NULL: there is none yet */
+    char *teacher_path;         /* the checkpoint of the newest teacher */
+    int32_t *teacher_answers;   /* [data->dev_count] its labels; NULL before it was measured */
+    float *teacher_logits;      /* [data->train.count, labels] */
+    char *file_path;            /* the newest compressed checkpoint */
+    bool is_student;            /* the model is a student, no longer the teacher */
+};
+void llmc_chain_release(struct llmc_chain *chain);
+
+/* One stage under way. All pointers are lent for its time. */
+struct llmc_stage_work {
+    const struct llmc_stage_type *type;
+    const struct llmc_config *config;
+    const struct llmc_stage_config *stage; /* its name, and `settings`: the struct that its keys filled */
+    const struct llmc_run_host *host;
+    struct llmc_ops *ops;
+    const struct llmc_data *data;
+    struct llmc_chain *chain;
+    FILE *log;                  /* log.txt of the run */
+    const char *run_folder;     /* RUNS/NAME */
+    const char *config_path;    /* the effective configuration, for programs that measure */
+    const char *fingerprint;    /* of all that the stage's result depends on */
+    const char *folder;         /* where it keeps its files while it is under way and after */
+    const char *product_path;   /* what it makes: FOLDER/PRODUCT; NULL where the type has no product */
+    double seconds;             /* set by a stage that goes on after a restart: its time in all; 0: since it started */
+};
+
+/* What was measured of a stage's product. */
+struct llmc_stage_figures {
+    struct llmc_report_row row; /* accuracy, memory, latency, throughput */
+    int32_t *answers;           /* [data->dev_count] */
+};
+void llmc_stage_figures_release(struct llmc_stage_figures *figures);
+
+struct llmc_stage_type {
+    struct llmc_config_kind kind;  /* its name, keys, and what it needs of other stages */
+    const char *product;           /* the file that it makes, in its folder: "model.h5"; NULL: none */
+    const char *suffix;            /* what that file is called in the run folder: NN-STAGE + ".h5"; NULL: not there */
+    bool works_on_model;           /* chain->state is loaded before `run` */
+    bool makes_model;              /* its product is a checkpoint of the model (state_file.h) */
+    const char *engine;            /* that `measure` answers with, for the report: "libtorch", "runtime" */
+
+    /* Every function but `run` may be NULL. */
+
+    /* Before the first stage of the run starts: what can be known to be wrong from the data and the teacher's
+     * architecture. */
+    llmc_status (*prepare)(const struct llmc_stage_work *work);
+    /* Adds to the fingerprint what the result depends on beside configuration, data and earlier stages. */
+    llmc_status (*identify)(const struct llmc_stage_work *work, struct llmc_hash *hash);
+    /* The key under which runs share the result, where it is not the fingerprint: of the content that it is made from. */
+    llmc_status (*key)(const struct llmc_stage_work *work, char key[LLMC_HASH_TEXT_NBYTES]);
+    /* Makes the product. */
+    llmc_status (*run)(struct llmc_stage_work *work);
+    /* Puts the product into the chain, made just now or by an earlier run. */
+    llmc_status (*adopt)(struct llmc_stage_work *work);
+    /* Measures the product on the dev texts. */
+    llmc_status (*measure)(struct llmc_stage_work *work, struct llmc_stage_figures *figures);
+    /* What the stage promises beyond running. Errors: LLMC_ERR_DATA. */
+    llmc_status (*check)(const struct llmc_stage_work *work, const struct llmc_report_row *row);
+};
+
+/* A line in log.txt and for the user. */
+void llmc_stage_message(const struct llmc_stage_work *work, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void llmc_log_message(FILE *log, const struct llmc_run_host *host, const char *text);
+
+/* *out = FOLDER/NAME of the stage's folder. The caller frees it. */
+llmc_status llmc_stage_path(const struct llmc_stage_work *work, const char *name, char **out);
+
+/* The number format of the operands that the configuration asks for. */
+enum llmc_number llmc_stage_number(const struct llmc_stage_work *work);
+
+/* Reads the newest teacher's checkpoint into a zeroed state. */
+llmc_status llmc_stage_load_teacher(const struct llmc_stage_work *work, enum llmc_number number,
+                                    struct llmc_state *teacher);
+
+/* Makes what the model's checkpoint holds the model of the chain, in memory where it was not yet. */
+llmc_status llmc_stage_load_model(const struct llmc_stage_work *work);
+
+/* *place (freed) = a copy of `text`. */
+llmc_status llmc_replace_text(char **place, const char *text);
+
+#endif
