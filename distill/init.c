@@ -32,7 +32,7 @@ static llmc_status check_shape(const struct llmc_config *config, const struct ll
         if (student->layer[i].heads != file->layer[i].heads || student->layer[i].ffn != file->layer[i].ffn)
             return llmc_error(LLMC_ERR_CONFIG, "layer %d of the student has %d heads and ffn %d; that of %s "
                               "(student.init) has %d and %d; allowed are equal ones", i, student->layer[i].heads,
-                              student->layer[i].ffn, config->student_init, file->layer[i].heads, file->layer[i].ffn);
+                              student->layer[i].ffn, config->student.init, file->layer[i].heads, file->layer[i].ffn);
     if (student->positions > file->positions)
         return llmc_error(LLMC_ERR_CONFIG, "data.tokens_max is %d; %s (student.init) takes at most %d tokens",
                           student->positions, config->student.init, file->positions);
