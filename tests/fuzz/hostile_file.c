@@ -10,9 +10,10 @@
 
 /*
  * The script is a list of changes of 12 bytes: place (which attribute or array, in the order of writing), kind, and two
- * values. Changes of other places wait for their turn; several of one place all apply.
+ * values. Changes of other places wait for their turn; several of one place all apply. A script with 11 bytes left over
+ * is about a checkpoint whose layers differ.
  */
-enum { CHANGE_NBYTES = 12, CHANGES_MAX = 16, USER_BLOCK = LLMC_ENVELOPE_NBYTES };
+enum { CHANGE_NBYTES = HOSTILE_CHANGE_NBYTES, LAYERED_REST = 11, CHANGES_MAX = 16, USER_BLOCK = LLMC_ENVELOPE_NBYTES };
 
 enum kind {
     MISSING,
@@ -271,6 +272,22 @@ static void put_tensor(struct writer *writer, const struct llmc_compressed_tenso
     put_integer(writer, group, "zero_point", tensor->input_zero_point);
 }
 
+static void put_layers(struct writer *writer, const struct llmc_architecture *a)
+{
+    char group[32];
+    if (llmc_architecture_is_even(a)) {
+        put_integer(writer, "", "heads", a->layer[0].heads);
+        put_integer(writer, "", "ffn", a->layer[0].ffn);
+        return;
+    }
+    put_integer(writer, "", "head_width", a->head_width);
+    for (int32_t i = 0; i < a->layers; i++) {
+        snprintf(group, sizeof group, "layers/%d", i);
+        put_integer(writer, group, "heads", a->layer[i].heads);
+        put_integer(writer, group, "ffn", a->layer[i].ffn);
+    }
+}
+
 static void put_content(struct writer *writer, const struct llmc_compressed *content)
 {
     static const char labels[] = "no\nyes\n";
@@ -279,12 +296,15 @@ static void put_content(struct writer *writer, const struct llmc_compressed *con
     const struct {
         const char *name;
         int64_t value;
-    } integers[] = {{"vocabulary", a->vocabulary}, {"positions", a->positions}, {"types", a->types},
-                    {"hidden", a->hidden}, {"layers", a->layers}, {"heads", a->layer[0].heads}, {"ffn", a->layer[0].ffn},
-                    {"labels", a->labels}, {"tokens_max", content->tokens_max}, {"lowercase", 1},
-                    {"strip_accents", 1}, {"split_chinese", 1}, {"clean", 1}};
-    for (size_t i = 0; i < sizeof integers / sizeof integers[0]; i++)
-        put_integer(writer, "", integers[i].name, integers[i].value);
+    } first[] = {{"vocabulary", a->vocabulary}, {"positions", a->positions}, {"types", a->types},
+                 {"hidden", a->hidden}, {"layers", a->layers}},
+      last[] = {{"labels", a->labels}, {"tokens_max", content->tokens_max}, {"lowercase", 1},
+                {"strip_accents", 1}, {"split_chinese", 1}, {"clean", 1}};
+    for (size_t i = 0; i < sizeof first / sizeof first[0]; i++)
+        put_integer(writer, "", first[i].name, first[i].value);
+    put_layers(writer, a);
+    for (size_t i = 0; i < sizeof last / sizeof last[0]; i++)
+        put_integer(writer, "", last[i].name, last[i].value);
     put_text(writer, "", "activation", llmc_activation_name(a->activation));
     put_double(writer, "", "norm_epsilon", (double)a->norm_epsilon);
     put_text(writer, "", "origin", content->origin);
@@ -300,16 +320,21 @@ static void put_little_endian(unsigned char *at, uint64_t value, int nbytes)
         at[i] = (unsigned char)(value >> (8 * i));
 }
 
-void hostile_file_seal(unsigned char *bytes, size_t nbytes)
+static void seal_version(unsigned char *bytes, size_t nbytes, uint32_t version)
 {
     if (nbytes < USER_BLOCK)
         return;
     memset(bytes, 0, USER_BLOCK);
     memcpy(bytes, "LLMC\r\n\x1a\n", 8);
-    put_little_endian(bytes + 8, LLMC_COMPRESSED_VERSION, 4);
+    put_little_endian(bytes + 8, version, 4);
     put_little_endian(bytes + 12, crc32_z(0, bytes + USER_BLOCK, nbytes - USER_BLOCK), 4);
     put_little_endian(bytes + 16, nbytes, 8);
     put_little_endian(bytes + 508, crc32_z(0, bytes, 508), 4);
+}
+
+void hostile_file_seal(unsigned char *bytes, size_t nbytes)
+{
+    seal_version(bytes, nbytes, LLMC_COMPRESSED_VERSION);
 }
 
 /* A script: changes without gaps; what is left over is ignored. */
@@ -331,7 +356,8 @@ unsigned char *hostile_file_make(const uint8_t *script, size_t script_nbytes, si
     unsigned char *bytes = NULL;
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     read_script(&writer, script, script_nbytes);
-    if (sample_model_make(&content, 40, 8, 1) != LLMC_OK)
+    bool layered = script_nbytes % CHANGE_NBYTES == LAYERED_REST;
+    if ((layered ? sample_model_make_layered(&content, 40, 8) : sample_model_make(&content, 40, 8, 1)) != LLMC_OK)
         return NULL;
     hid_t access = H5Pcreate(H5P_FILE_ACCESS), creation = H5Pcreate(H5P_FILE_CREATE);
     H5Pset_fapl_core(access, 1 << 16, 0);
@@ -350,6 +376,6 @@ unsigned char *hostile_file_make(const uint8_t *script, size_t script_nbytes, si
     H5Pclose(creation);
     llmc_compressed_release(&content);
     if (bytes)
-        hostile_file_seal(bytes, *nbytes_ret);
+        seal_version(bytes, *nbytes_ret, layered ? LLMC_COMPRESSED_LAYERED : LLMC_COMPRESSED_VERSION);
     return bytes;
 }

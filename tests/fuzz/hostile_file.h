@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { HOSTILE_CHANGE_NBYTES = 12 }; /* of a change in a script: fewer bytes tell no lie */
+
 /* The file's bytes, which the caller frees; NULL when the script made one that libhdf5 refuses to write. */
 unsigned char *hostile_file_make(const uint8_t *script, size_t script_nbytes, size_t *nbytes_ret);
 

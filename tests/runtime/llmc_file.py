@@ -10,12 +10,12 @@ import numpy as np
 USER_BLOCK = 512
 
 
-def seal(path):
-    """Fills in the user block: length and checksums."""
+def seal(path, version=1):
+    """Fills in the user block: version, length and checksums."""
     with open(path, "r+b") as file:
         file.seek(USER_BLOCK)
         body = file.read()
-        block = b"LLMC\r\n\x1a\n" + struct.pack("<IIQ", 1, zlib.crc32(body), USER_BLOCK + len(body))
+        block = b"LLMC\r\n\x1a\n" + struct.pack("<IIQ", version, zlib.crc32(body), USER_BLOCK + len(body))
         block = block.ljust(508, b"\0")
         file.seek(0)
         file.write(block + struct.pack("<I", zlib.crc32(block)))
@@ -33,10 +33,16 @@ def put(group, name, data):
 
 def write(path, config, tensors, inputs, vocabulary, labels, tokens_max):
     """tensors: name -> F32 or F16 array, or (integers, scales, bits); any of them
-    in a list [.] is stored sparse. inputs: name -> (scale, zero_point)."""
+    in a list [.] is stored sparse. inputs: name -> (scale, zero_point).
+    Layers that differ: config has "shapes", [(heads, ffn), ...], and "head_width" in place of "heads" and "ffn"."""
+    shapes = config.get("shapes", [])
     with h5py.File(path, "w", userblock_size=USER_BLOCK) as file:
         for name, value in config.items():
-            file.attrs[name] = np.bytes_(value) if isinstance(value, str) else value
+            if name != "shapes":
+                file.attrs[name] = np.bytes_(value) if isinstance(value, str) else value
+        for i, (heads, ffn) in enumerate(shapes):
+            group = file.create_group(f"layers/{i}")
+            group.attrs["heads"], group.attrs["ffn"] = heads, ffn
         file.attrs["tokens_max"] = tokens_max
         for name in ("lowercase", "strip_accents", "split_chinese", "clean"):
             file.attrs[name] = 1
@@ -66,7 +72,7 @@ def write(path, config, tensors, inputs, vocabulary, labels, tokens_max):
             group = file.create_group("inputs/" + name)
             group.attrs["scale"] = float(np.float32(scale))
             group.attrs["zero_point"] = zero_point
-    seal(path)
+    seal(path, 2 if shapes else 1)
 
 
 def read(path):

@@ -1,8 +1,14 @@
 """Random BERT classifiers for tests: in transformers, as the fields and tensors of
 a compressed checkpoint (llmc_file.py), and quantised."""
+import sys
+from pathlib import Path
+
 import numpy as np
 import torch
 from transformers import BertConfig, BertForSequenceClassification
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testing"))
+from bert import reshape  # noqa: E402
 
 words = "the a film movie plot is was not good bad gripping dull and but very ##ly ##ing ##s ##ed".split()
 vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + list("abcdefghijklmnopqrstuvwxyz.,!?") + words
@@ -13,12 +19,15 @@ def make_texts(count, longest, shortest=0):
     return [" ".join(random.choice(words[:15], random.integers(shortest, longest))) for _ in range(count)]
 
 
-def make_model(hidden, layers, heads, ffn, labels, activation, positions=64):
+def make_model(hidden, layers, heads, ffn, labels, activation, positions=64, shapes=None):
+    """shapes: (heads, ffn) of each layer, heads of the width that `heads` of them make up."""
     torch.manual_seed(hidden)
     config = BertConfig(vocab_size=len(vocabulary) + 3, hidden_size=hidden, num_hidden_layers=layers,
                         num_attention_heads=heads, intermediate_size=ffn, max_position_embeddings=positions,
                         num_labels=labels, hidden_act=activation, initializer_range=0.3)
     model = BertForSequenceClassification(config).eval()
+    if shapes:
+        reshape(model, shapes)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith("bias"):
@@ -28,6 +37,9 @@ def make_model(hidden, layers, heads, ffn, labels, activation, positions=64):
     fields = {"vocabulary": config.vocab_size, "positions": positions, "types": 2, "hidden": hidden,
               "layers": layers, "heads": heads, "ffn": ffn, "labels": labels, "activation": activation,
               "norm_epsilon": config.layer_norm_eps}
+    if shapes:
+        del fields["heads"], fields["ffn"]
+        fields |= {"head_width": hidden // heads, "shapes": shapes}
     weights = {name: parameter.detach().numpy() for name, parameter in model.named_parameters()}
     return model, fields, weights
 

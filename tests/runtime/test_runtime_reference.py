@@ -105,14 +105,14 @@ class Documented:
         x = (self.embedding("word_embeddings", ids) + self.embedding("position_embeddings", np.arange(len(ids)))
              + self.embedding("token_type_embeddings", types))
         x = self.norm("bert.embeddings.LayerNorm", x)
-        heads, hidden = self.fields["heads"], self.fields["hidden"]
-        for i in range(self.fields["layers"]):
+        even = [(self.fields.get("heads"), None)] * self.fields["layers"]
+        for i, (heads, _) in enumerate(self.fields.get("shapes", even)):
             at = f"bert.encoder.layer.{i}."
             q, k, v = (self.linear(at + "attention.self." + part, x).reshape(len(ids), heads, -1).transpose(1, 0, 2)
                        for part in ("query", "key", "value"))
-            scores = q @ k.transpose(0, 2, 1) / np.sqrt(hidden // heads)
+            scores = q @ k.transpose(0, 2, 1) / np.sqrt(q.shape[-1])
             scores = np.exp(scores - scores.max(-1, keepdims=True))
-            context = (scores / scores.sum(-1, keepdims=True) @ v).transpose(1, 0, 2).reshape(len(ids), hidden)
+            context = (scores / scores.sum(-1, keepdims=True) @ v).transpose(1, 0, 2).reshape(len(ids), -1)
             x = self.norm(at + "attention.output.LayerNorm", self.linear(at + "attention.output.dense", context) + x)
             wide = gelu(self.linear(at + "intermediate.dense", x))
             x = self.norm(at + "output.LayerNorm", self.linear(at + "output.dense", wide) + x)
@@ -121,7 +121,7 @@ class Documented:
 
 def prune(fields, weights):
     """A head of the first layer and half of the neurons of all layers have no effect."""
-    width = fields["hidden"] // fields["heads"]
+    width = fields.get("head_width") or fields["hidden"] // fields["heads"]
     weights["bert.encoder.layer.0.attention.output.dense.weight"][:, width:2 * width] = 0
     for i in range(fields["layers"]):
         weights[f"bert.encoder.layer.{i}.output.dense.weight"][:, 1::2] = 0
@@ -159,4 +159,10 @@ with tempfile.TemporaryDirectory() as folder:
               number=np.float16)
     test_integers(folder, tokenizer, hidden=64, layers=2, heads=4, ffn=128, labels=2, activation="gelu")
     test_integers(folder, tokenizer, hidden=30, layers=2, heads=3, ffn=41, labels=2, activation="gelu")
+    # Layers that differ: with heads that make up less and more than hidden, and one number between the two layers.
+    shapes = [(2, 96), (5, 17), (1, 1)]
+    test_fp32(folder, tokenizer, hidden=48, layers=3, heads=4, ffn=96, labels=2, activation="gelu", shapes=shapes)
+    test_integers(folder, tokenizer, hidden=48, layers=3, heads=4, ffn=96, labels=2, activation="gelu", shapes=shapes)
+    test_integers(folder, tokenizer, pruned=True, hidden=30, layers=2, heads=3, ffn=41, labels=2, activation="gelu",
+                  shapes=[(3, 40), (2, 9)])
     test_integers(folder, tokenizer, pruned=True, hidden=30, layers=2, heads=3, ffn=41, labels=2, activation="gelu")

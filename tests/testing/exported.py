@@ -1,5 +1,6 @@
 """What `llmc export` writes, answered by the programs that it is for: ONNX Runtime, OpenVINO, transformers."""
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -42,10 +43,22 @@ def padded_batches(tokenizer, lines):
         yield {"input_ids": grid("ids"), "attention_mask": grid("attention_mask"), "token_type_ids": grid("type_ids")}
 
 
-def onnx_logits(path, lines):
-    """Logits of ONNX Runtime and of OpenVINO, which would otherwise round to BF16 where the processor can."""
+def sums_saturate():
+    """Without VNNI, the engines' integer products add pairs in 16 bits, which overflow; ours do not."""
+    flags = Path("/proc/cpuinfo").read_text().split()
+    return not {"avx512_vnni", "avx_vnni"} & set(flags)
+
+
+def onnx_logits(path, lines, integers=False):
+    """Logits of ONNX Runtime and of OpenVINO, which would otherwise round to BF16 where the processor can. Of a model
+    in integers on a processor whose integer products are not exact: of ONNX Runtime alone, in the file's own form."""
     batches = list(padded_batches(tokenizer_of(metadata_of(onnx.load(path))), lines))
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    if integers and sums_saturate():
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    if integers and sums_saturate():
+        return {"ONNX Runtime, exact": np.concatenate([session.run(["logits"], batch)[0] for batch in batches])}
     compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return {"ONNX Runtime": np.concatenate([session.run(["logits"], batch)[0] for batch in batches]),
             "OpenVINO": np.concatenate([compiled(batch)["logits"] for batch in batches])}

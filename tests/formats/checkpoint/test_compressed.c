@@ -1,7 +1,7 @@
 /*
  * The compressed checkpoint: what was written comes back, damage is refused, and
  * contents that break a rule are refused by writer and reader alike.
- * `test_compressed write PATH` writes the sample file for test_compressed_reference.py.
+ * `test_compressed write PATH` and `write-layered PATH` write the sample files for test_compressed_reference.py.
  */
 #include "base/file.h"
 #include "base/memory.h"
@@ -264,8 +264,8 @@ static int remove_files(void **state)
 
 int main(int argc, char **argv)
 {
-    if (argc == 3 && strcmp(argv[1], "write") == 0) {
-        struct llmc_compressed sample = make_sample();
+    if (argc == 3) {
+        struct llmc_compressed sample = strcmp(argv[1], "write") == 0 ? make_sample() : make_layered_sample();
         llmc_status status = llmc_compressed_write(argv[2], &sample);
         llmc_compressed_release(&sample);
         return llmc_status_exit(status);

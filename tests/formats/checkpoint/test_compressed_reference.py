@@ -36,6 +36,19 @@ def check_contents(path):
     assert np.array_equal(tensors["bert.embeddings.word_embeddings.weight"], expected)
 
 
+def check_layout(path, version, fields):
+    """The version in the seal, and the root's attributes: no more and no less."""
+    with open(path, "rb") as file:
+        assert int.from_bytes(file.read(12)[8:], "little") == version
+    with h5py.File(path, "r") as file:
+        assert set(file.attrs) == {"vocabulary", "positions", "types", "hidden", "layers", "labels", "activation",
+                                   "norm_epsilon", "tokens_max", "lowercase", "strip_accents", "split_chinese", "clean",
+                                   "origin"} | set(fields)
+        assert {name: file.attrs[name] for name in fields} == fields
+        assert [(g.attrs["heads"], g.attrs["ffn"]) for g in file.get("layers", {}).values()] == \
+            ([(1, 7), (2, 3)] if version == 2 else [])
+
+
 def replace(file, name, data):
     del file[name]
     file.create_dataset(name, data=data)
@@ -117,17 +130,41 @@ HOSTILE = {
 }
 
 
+LAYERED = {
+    "layer without heads": lambda file: file["layers/1"].attrs.__delitem__("heads"),
+    "no heads": lambda file: file["layers/1"].attrs.modify("heads", 0),
+    "other heads": lambda file: file["layers/1"].attrs.modify("heads", 1),
+    "no ffn": lambda file: file["layers/0"].attrs.modify("ffn", 0),
+    "ffn beyond 32 bits": lambda file: file["layers/0"].attrs.modify("ffn", 2**40 + 7),
+    "other ffn": lambda file: file["layers/0"].attrs.modify("ffn", 8),
+    "no width": lambda file: file.attrs.__delitem__("head_width"),
+    "other width": lambda file: file.attrs.modify("head_width", 10),
+    "huge width": lambda file: file.attrs.modify("head_width", 2**31 - 1),
+    "a layer less": lambda file: file.__delitem__("layers/1"),
+    "a layer more": lambda file: file.create_group("layers/2"),
+    "an array among layers": lambda file: file.create_dataset("layers/x", data=np.zeros(3, np.float32)),
+    "a link to a layer": lambda file: file["layers"].__setitem__("2", h5py.SoftLink("/layers/1")),
+    "no layers": lambda file: file.__delitem__("layers"),
+    "unnumbered layer": lambda file: file.move("layers/1", "layers/one"),
+}
+
+
 with tempfile.TemporaryDirectory() as folder:
     path = os.path.join(folder, "sample.llmc")
     subprocess.run([WRITER, "write", path], check=True)
     check_contents(path)
     assert subprocess.run([LLMC, "inspect", path], capture_output=True).returncode == 0
-    for name, spoil in HOSTILE.items():
+    check_layout(path, 1, {"heads": 2, "ffn": 7})
+    layered = os.path.join(folder, "layered.llmc")
+    subprocess.run([WRITER, "write-layered", layered], check=True)
+    check_layout(layered, 2, {"head_width": 5})
+    assert subprocess.run([LLMC, "inspect", layered], capture_output=True).returncode == 0
+    for name, spoil in [*HOSTILE.items(), *LAYERED.items()]:
         hostile = os.path.join(folder, "hostile.llmc")
-        shutil.copy(path, hostile)
+        shutil.copy(layered if spoil in LAYERED.values() else path, hostile)
         with h5py.File(hostile, "r+") as file:
             spoil(file)
-        llmc_file.seal(hostile)
+        llmc_file.seal(hostile, 2 if spoil in LAYERED.values() else 1)
         done = subprocess.run([LLMC, "inspect", hostile], capture_output=True, text=True)
         print(f"{name}: {done.returncode} {done.stderr.strip()}")
         # Said by us, not by running out of memory.
