@@ -5,6 +5,8 @@
 #define VECTOR(name, width) ROW(name, VECTOR, ONE, width, NONE)
 
 const struct llmc_encoder llmc_encoder_bert = {
+    .model_type = "bert",
+    .model = "Bert",
     .embedding_prefix = "bert.embeddings.",
     .layer_prefix = "bert.encoder.layer.",
     .embeddings = {

@@ -78,6 +78,8 @@ enum {
 enum { LLMC_POOLER_WEIGHT, LLMC_POOLER_BIAS, LLMC_CLASSIFIER_WEIGHT, LLMC_CLASSIFIER_BIAS, LLMC_HEAD_PARAMETERS };
 
 struct llmc_encoder {
+    const char *model_type;       /* in config.json of Hugging Face */
+    const char *model;            /* transformers' class of it, before the task's (architecture/task.h) */
     const char *embedding_prefix; /* before the rows' names, as in Hugging Face's state dict */
     const char *layer_prefix;     /* before the layer's number and a dot */
     struct llmc_parameter_row embeddings[LLMC_FIRST_LAYER];

@@ -1,5 +1,6 @@
 #include "bench/infer_work.h"
 
+#include "architecture/task.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/random.h"
@@ -151,11 +152,8 @@ exit:
 
 int32_t llmc_infer_answer(const struct llmc_infer_work *work, size_t text)
 {
-    int32_t labels = llmc_model_label_count(work->model), best = 0;
-    const float *scores = work->scores + text * (size_t)labels;
-    for (int32_t label = 1; label < labels; label++)
-        best = scores[label] > scores[best] ? label : best;
-    return best;
+    int32_t labels = llmc_model_label_count(work->model);
+    return llmc_task_single_label.answer(work->scores + text * (size_t)labels, labels);
 }
 
 llmc_status llmc_infer_tokenize(struct llmc_infer_work *work, double *seconds)

@@ -8,7 +8,7 @@
 #include "formats/huggingface/folder.h"
 #include "formats/huggingface/model.h"
 #include "quantize/calibrate.h"
-#include "train/loss.h"
+#include "architecture/task.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +38,7 @@ static llmc_status loss(void *context, const struct llmc_loss_input *in, double 
     int32_t sequences = in->batch->sequences, labels = in->labels;
     double scratch[2 * LABELS_MAX];
     if (!has_student(work->options.kind)) {
-        *out = llmc_cross_entropy(in->logits, in->batch->label, sequences, labels, 1.0, in->scale, dlogits, scratch);
+        *out = in->task->loss(in->logits, in->batch->label, sequences, labels, 1.0, in->scale, dlogits, scratch);
         return LLMC_OK;
     }
     float *teacher;

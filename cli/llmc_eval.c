@@ -1,7 +1,7 @@
 #include "cli/command.h"
-#include "cli/metrics.h"
 #include "cli/progress_line.h"
 
+#include "architecture/task.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "report/measure.h"
@@ -109,6 +109,7 @@ static json_t *shown_json(const struct evaluation *evaluation, int show)
 
 static llmc_status print_json(const struct evaluation *evaluation, const struct settings *settings)
 {
+    const struct llmc_task_measure *measures = llmc_task_single_label.measures;
     int32_t count = evaluation->labels.count;
     json_t *labels = json_array(), *confusion = json_array();
     for (int32_t row = 0; row < count; row++) {
@@ -121,8 +122,8 @@ static llmc_status print_json(const struct evaluation *evaluation, const struct 
     json_t *json = json_pack(
         "{s:o, s:o, s:I, s:I, s:f, s:f, s:o, s:o, s:f, s:f, s:I, s:s, s:i}", "file",
         llmc_command_json_text(settings->model), "data", llmc_command_json_text(settings->data), "file_bytes",
-        (json_int_t)llmc_file_nbytes(settings->model), "texts", (json_int_t)evaluation->rows.count, "accuracy",
-        llmc_metrics_accuracy(evaluation->confusion, count), "f1", llmc_metrics_f1(evaluation->confusion, count),
+        (json_int_t)llmc_file_nbytes(settings->model), "texts", (json_int_t)evaluation->rows.count, measures[0].name,
+        measures[0].of(evaluation->confusion, count), measures[1].name, measures[1].of(evaluation->confusion, count),
         "labels", labels, "confusion", confusion, "latency_ms_b1_p50", evaluation->measured.latency_ms,
         "throughput_per_s_b32", evaluation->measured.throughput, "memory_bytes", (json_int_t)evaluation->measured.memory_bytes,
         "kernels", llmc_model_kernels(evaluation->model), "threads",
@@ -159,9 +160,9 @@ static llmc_status print_text(const struct evaluation *evaluation, const struct 
     int64_t right = 0;
     for (int32_t label = 0; label < count; label++)
         right += evaluation->confusion[(int64_t)label * count + label];
-    printf("accuracy        %.4f (%lld of %zu)\n", llmc_metrics_accuracy(evaluation->confusion, count),
+    printf("accuracy        %.4f (%lld of %zu)\n", llmc_task_single_label.measures[0].of(evaluation->confusion, count),
            (long long)right, evaluation->rows.count);
-    printf("F1              %.4f (%s)\n", llmc_metrics_f1(evaluation->confusion, count),
+    printf("F1              %.4f (%s)\n", llmc_task_single_label.measures[1].of(evaluation->confusion, count),
            count == 2 ? evaluation->labels.names[1] : "mean over labels");
     printf("latency         %.3f ms (median, one text a call)\n", evaluation->measured.latency_ms);
     printf("throughput      %.0f texts a second (32 a call)\n", evaluation->measured.throughput);

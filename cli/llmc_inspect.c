@@ -1,5 +1,6 @@
 #include "cli/command.h"
 
+#include "architecture/task.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "formats/checkpoint/compressed.h"
@@ -104,9 +105,9 @@ static llmc_status print_json(const struct llmc_compressed *content, const char 
         a->positions, "types", a->types, "hidden", a->hidden, "layers", a->layers, "heads", heads, "ffn", ffn,
         "head_width", a->head_width, "labels", a->labels, "activation", llmc_activation_name(a->activation), "norm_epsilon",
         (double)a->norm_epsilon, "tokens_max", content->tokens_max);
-    json_t *json = json_pack("{s:o, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:I, s:I}", "file",
+    json_t *json = json_pack("{s:o, s:I, s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:I, s:I}", "file",
                              llmc_command_json_text(path), "file_bytes", (json_int_t)llmc_file_nbytes(path),
-                             "architecture", architecture, "labels", labels, "origin", origin,
+                             "task", llmc_task_single_label.name, "architecture", architecture, "labels", labels, "origin", origin,
                              "vocabulary_stored_bytes", (json_int_t)content->vocabulary_stored_nbytes, "tensors",
                              tensors, "skipped_layers", skipped_json(content), "parameters", (json_int_t)totals->parameters, "nonzero_parameters",
                              (json_int_t)(totals->parameters - totals->zeros), "tensor_stored_bytes",

@@ -1,6 +1,7 @@
 #include "cli/command.h"
 #include "cli/progress_line.h"
 
+#include "architecture/task.h"
 #include "base/memory.h"
 #include "include/llmc_runtime.h"
 
@@ -37,9 +38,8 @@ struct answerer {
 
 static llmc_status print_answer(const struct answerer *answerer, const float *probabilities)
 {
-    int32_t labels = llmc_model_label_count(answerer->model), best = 0;
-    for (int32_t i = 1; i < labels; i++)
-        best = probabilities[i] > probabilities[best] ? i : best;
+    int32_t labels = llmc_model_label_count(answerer->model);
+    int32_t best = llmc_task_single_label.answer(probabilities, labels);
     const char *label = llmc_model_label(answerer->model, best);
     if (!answerer->json) {
         printf("%s\t%.6f\n", label, (double)probabilities[best]);

@@ -1,7 +1,7 @@
 #include "distill/against_teacher.h"
 
 #include "distill/loss.h"
-#include "train/loss.h"
+#include "architecture/task.h"
 
 #include <string.h>
 
@@ -15,7 +15,7 @@ llmc_status llmc_distill_loss(void *context, const struct llmc_loss_input *in, d
     double weight = settings->cross_entropy_weight;
     *loss = 0;
     if (weight > 0)
-        *loss += llmc_cross_entropy(in->logits, in->batch->label, sequences, labels, weight, in->scale, dlogits,
+        *loss += in->task->loss(in->logits, in->batch->label, sequences, labels, weight, in->scale, dlogits,
                                     t->scratch);
     if (weight >= 1)
         return LLMC_OK;

@@ -1,6 +1,6 @@
 #include "distill/loss.h"
 
-#include "train/loss.h"
+#include "architecture/task.h"
 
 #include <math.h>
 

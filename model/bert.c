@@ -15,6 +15,7 @@ llmc_status llmc_bert_init(struct llmc_bert *model, const struct llmc_architectu
     LLMC_TRY(llmc_alloc(&model->weights.layers, (size_t)architecture->layers, sizeof *model->weights.layers));
     LLMC_TRY(llmc_alloc(&model->weights.pooler, (size_t)architecture->hidden * (size_t)architecture->hidden,
                         sizeof(float)));
+    model->task = &llmc_task_single_label;
     model->weights.number = number;
 exit:
     if (status != LLMC_OK)

@@ -10,6 +10,7 @@
 
 #include "base/status.h"
 #include "architecture/parameters.h"
+#include "architecture/task.h"
 #include "tensor/operations.h"
 
 #include <stdbool.h>
@@ -48,6 +49,7 @@ struct llmc_bert_weights {
 /* The forward pass simulates the integers that weights and embeddings become: those with bits in the table of
  * parameters. And those of the inputs: */
 struct llmc_bert {
+    const struct llmc_task *task;
     struct llmc_parameters parameters;
     const struct llmc_quantizer *inputs; /* [llmc_site_count] borrowed, used where weights have bits; NULL: none */
     struct llmc_bert_weights weights;

@@ -1,5 +1,6 @@
 #include "report/measure.h"
 
+#include "architecture/task.h"
 #include "base/clock.h"
 #include "base/median.h"
 #include "base/memory.h"
@@ -72,12 +73,8 @@ llmc_status llmc_measure(struct llmc_measurement *out, llmc_answer_fn answer, vo
     }
     out->latency_ms = llmc_median(spent, singles);
     out->memory_bytes = peak_memory();
-    for (size_t i = 0; i < count; i++) {
-        const float *scores = out->scores + i * (size_t)labels;
-        for (int32_t label = 1; label < labels; label++)
-            if (scores[label] > scores[out->answers[i]])
-                out->answers[i] = label;
-    }
+    for (size_t i = 0; i < count; i++)
+        out->answers[i] = llmc_task_single_label.answer(out->scores + i * (size_t)labels, labels);
 exit:
     free(spent);
     free(one);

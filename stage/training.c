@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "train/loss.h"
+#include "architecture/task.h"
 
 #include <errno.h>
 #include <math.h>
@@ -15,7 +15,7 @@ llmc_status llmc_train_stage_cross_entropy(void *context, const struct llmc_loss
                                            float *dlogits)
 {
     struct llmc_train_stage *t = context;
-    *loss = llmc_cross_entropy(in->logits, in->batch->label, in->batch->sequences, in->labels, 1.0, in->scale, dlogits,
+    *loss = in->task->loss(in->logits, in->batch->label, in->batch->sequences, in->labels, 1.0, in->scale, dlogits,
                                t->scratch);
     return LLMC_OK;
 }

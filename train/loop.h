@@ -14,10 +14,11 @@
 
 #include <signal.h>
 
-/* What a loss sees of a batch. */
+/* What a loss sees of a batch, for the model's task. */
 struct llmc_loss_input {
     const float *logits;       /* [S, L] */
     const struct llmc_batch *batch; /* labels and dataset rows */
+    const struct llmc_task *task;
     int32_t labels;
     double scale;              /* factor on the gradient */
 };

@@ -58,7 +58,7 @@ llmc_status llmc_step_run(struct llmc_training *t, struct llmc_step_memory *memo
         .observed = t->observed,
     };
     LLMC_TRY(llmc_bert_forward(t->model, t->ops, &pass, &memory->activations, memory->logits));
-    struct llmc_loss_input input = {memory->logits, &memory->batch, labels, (double)t->optimizer.scale};
+    struct llmc_loss_input input = {memory->logits, &memory->batch, t->model->task, labels, (double)t->optimizer.scale};
     memset(memory->dlogits, 0, (size_t)count * (size_t)labels * sizeof *memory->dlogits);
     metrics->loss = 0;
     metrics->scale = (double)t->optimizer.scale;

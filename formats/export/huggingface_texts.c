@@ -1,4 +1,5 @@
 /* The files of a Hugging Face folder that hold texts: config.json and the tokenizer's. */
+#include "architecture/task.h"
 #include "base/file.h"
 #include "formats/export/huggingface.h"
 #include "text/encode.h"
@@ -64,6 +65,8 @@ static json_t *make_inputs(const struct llmc_compressed *content)
 llmc_status llmc_hf_export_config(const struct llmc_compressed *content, const char *path)
 {
     const struct llmc_architecture *a = &content->architecture;
+    char class[64];
+    snprintf(class, sizeof class, "%s%s", llmc_encoder_bert.model, llmc_task_single_label.model);
     json_t *vocabulary = make_vocabulary(content);
     json_t *names = json_object(), *ids = json_object();
     for (int32_t i = 0; i < a->labels; i++) {
@@ -74,7 +77,7 @@ llmc_status llmc_hf_export_config(const struct llmc_compressed *content, const c
     }
     json_t *json = json_pack(
         "{s:[s], s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s, s:f, s:O, s:o, s:o, s:o}", "architectures",
-        "BertForSequenceClassification", "model_type", "bert", "vocab_size", a->vocabulary, "max_position_embeddings",
+        class, "model_type", llmc_encoder_bert.model_type, "vocab_size", a->vocabulary, "max_position_embeddings",
         a->positions, "type_vocab_size", a->types, "hidden_size", a->hidden, "num_hidden_layers", a->layers,
         "num_attention_heads", a->layer[0].heads, "intermediate_size", a->layer[0].ffn, "hidden_act", llmc_activation_name(a->activation),
         "layer_norm_eps", (double)a->norm_epsilon, "pad_token_id", json_object_get(vocabulary, llmc_special_names[LLMC_PAD]), "id2label",

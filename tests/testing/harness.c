@@ -4,7 +4,7 @@
 #include "model/bert.h"
 #include "prune/magnitude.h"
 #include "quantize/pack.h"
-#include "train/loss.h"
+#include "architecture/task.h"
 #include "train/optimizer.h"
 
 #include <stdio.h>
@@ -135,7 +135,7 @@ double harness_loss(int loss_kind, const float *logits, const float *teacher, co
     double work[2 * LABELS_MAX], loss = 0;
     memset(dlogits, 0, (size_t)sequences * (size_t)labels * sizeof *dlogits);
     if (weight > 0)
-        loss += llmc_cross_entropy(logits, label, sequences, labels, weight, scale, dlogits, work);
+        loss += llmc_task_single_label.loss(logits, label, sequences, labels, weight, scale, dlogits, work);
     if (loss_kind == 0)
         loss += llmc_distill_kl(logits, teacher, sequences, labels, temperature, 1 - weight, scale, dlogits, work);
     if (loss_kind == 1)

@@ -6,7 +6,7 @@
 
 #include "base/random.h"
 #include "train/loop.h"
-#include "train/loss.h"
+#include "architecture/task.h"
 
 #include <math.h>
 
@@ -64,7 +64,7 @@ static llmc_status loss(void *context, const struct llmc_loss_input *input, doub
         assert_true(dlogits[i] == 0);
     for (int32_t i = 0; i < input->batch->sequences; i++)
         assert_int_equal(input->batch->label[i], numbers.label[input->batch->rows[i]]);
-    *out = llmc_cross_entropy(input->logits, input->batch->label, input->batch->sequences, LABELS, 1, input->scale,
+    *out = llmc_task_single_label.loss(input->logits, input->batch->label, input->batch->sequences, LABELS, 1, input->scale,
                               dlogits, work);
     return LLMC_OK;
 }
@@ -74,7 +74,7 @@ static llmc_status plain_loss(void *context, const struct llmc_loss_input *input
 {
     double work[LABELS];
     (void)context;
-    *out = llmc_cross_entropy(input->logits, input->batch->label, input->batch->sequences, LABELS, 1, input->scale,
+    *out = llmc_task_single_label.loss(input->logits, input->batch->label, input->batch->sequences, LABELS, 1, input->scale,
                               dlogits, work);
     return LLMC_OK;
 }
