@@ -276,6 +276,20 @@ static void sets_change_values_after_the_file(void **state)
     llmc_config_release(&config);
 }
 
+/* The sanitizers' build finds what is left over. */
+static void releases_all_texts(void **state)
+{
+    (void)state;
+    static const char yaml[] = "name: a\ndata: {folder: d, train: a, dev: b, text: c, text_pair: e, label: f}\n"
+                               "teacher: {folder: t, labels: [a, b, c]}\nstudent: {layers: 2, init: g}\n"
+                               "stages:\n  - stage: logits\n  - stage: distill\n";
+    struct llmc_config config;
+    assert_int_equal(load(&config, yaml, "student.init=h"), LLMC_OK);
+    assert_string_equal(config.student.init, "h");
+    llmc_config_release(&config);
+    assert_null(config.student.init);
+}
+
 static void effective_yaml_reads_back_to_the_same(void **state)
 {
     (void)state;
@@ -414,6 +428,7 @@ int main(void)
         cmocka_unit_test(refuses_files_that_are_no_configuration),
         cmocka_unit_test(fills_in_defaults_by_stage),
         cmocka_unit_test(sets_change_values_after_the_file),
+        cmocka_unit_test(releases_all_texts),
         cmocka_unit_test(effective_yaml_reads_back_to_the_same),
         cmocka_unit_test(describes_every_key),
         cmocka_unit_test(fingerprints_follow_what_counts),
