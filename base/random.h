@@ -19,6 +19,16 @@ static inline uint64_t llmc_random_mix64(uint64_t x)
     return x ^ x >> 31;
 }
 
+/* The streams that a run draws from its seed, told apart by these numbers. They decide which numbers come: never change
+ * one, and give a new use a new one. */
+enum {
+    LLMC_STREAM_ORDER = 1,         /* of texts in an epoch */
+    LLMC_STREAM_DROPOUT = 2,
+    LLMC_STREAM_STUDENT = 101,     /* layers of a student that start at random */
+    LLMC_STREAM_CALIBRATION = 102, /* order of the batches that calibrate ranges */
+    LLMC_STREAM_HEAD = 103,        /* a pooler or classifier that the teacher's folder lacks */
+};
+
 /* A key for a stream from up to three numbers that tell it apart. */
 static inline uint64_t llmc_random_key(uint64_t seed, uint64_t a, uint64_t b)
 {

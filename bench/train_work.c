@@ -19,7 +19,7 @@
 #define CLIP_NORM 1.0f
 enum { WEIGHT_BITS = 8, EMBEDDING_BITS = 6 };
 #define TARGET_LOGIT 2.0f
-enum { CALIBRATION_BATCHES = 32, TOKENS_MAX = 512, LABELS_MAX = 64, STREAM_STUDENT = 101 };
+enum { CALIBRATION_BATCHES = 32, TOKENS_MAX = 512, LABELS_MAX = 64 };
 
 const char *llmc_bench_kind_name(enum llmc_bench_kind kind)
 {
@@ -95,7 +95,7 @@ static llmc_status make_student(struct llmc_bench_work *work)
     for (int32_t i = 0; i < shape.layers && i < 256; i++)
         from[i] = 2 * i + 1;
     LLMC_TRY(llmc_student_init(&student, &work->model.parameters, &shape,
-                               llmc_random_key(work->options.seed, STREAM_STUDENT, 0)));
+                               llmc_random_key(work->options.seed, LLMC_STREAM_STUDENT, 0)));
     llmc_bert_release(&work->model);
     LLMC_TRY(llmc_bert_init(&work->model, &student.architecture, work->options.number));
     memcpy(work->model.parameters.values, student.values, (size_t)student.total * sizeof *student.values);

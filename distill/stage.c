@@ -8,9 +8,6 @@
 
 #include <string.h>
 
-/* The stream of random numbers that layers without a teacher's start from. */
-enum { STREAM_STUDENT = 101 };
-
 struct settings {
     struct llmc_train_settings train;
     struct llmc_distill_settings distill;
@@ -64,7 +61,7 @@ static llmc_status begin(struct llmc_train_stage *train)
         return LLMC_OK; /* a second distillation goes on with the student */
     LLMC_TRY(llmc_stage_load_teacher(work, LLMC_F32, &teacher));
     LLMC_TRY(llmc_student_init(&student, &teacher.model.parameters, &shape,
-                               llmc_random_key(work->config->seed, STREAM_STUDENT, 0)));
+                               llmc_random_key(work->config->seed, LLMC_STREAM_STUDENT, 0)));
     if (work->config->student.init[0])
         LLMC_TRY(llmc_init_load(work->config, teacher.tokenizer, &teacher.labels, &student));
     llmc_state_release(state);

@@ -6,9 +6,6 @@
 
 #include <stdlib.h>
 
-/* The stream of random numbers that the batches are drawn by. */
-enum { STREAM_CALIBRATION = 102 };
-
 llmc_status llmc_calibrate(struct llmc_bert *model, struct llmc_ops *ops, const struct llmc_calibration *calibration,
                            struct llmc_ranges *ranges)
 {
@@ -26,7 +23,7 @@ llmc_status llmc_calibrate(struct llmc_bert *model, struct llmc_ops *ops, const 
     LLMC_TRY(llmc_alloc(&observed, (size_t)sites, sizeof *observed));
     LLMC_TRY(llmc_alloc(&order, data->count, sizeof *order));
     LLMC_TRY(llmc_alloc(&logits, (size_t)batch_size * (size_t)architecture->labels, sizeof *logits));
-    llmc_epoch_order(llmc_random_key(calibration->seed, STREAM_CALIBRATION, 0), 0, data->count, order);
+    llmc_epoch_order(llmc_random_key(calibration->seed, LLMC_STREAM_CALIBRATION, 0), 0, data->count, order);
     model->inputs = NULL;
     LLMC_TRY(llmc_bert_prepare(model, ops));
     for (int32_t i = 0; i < calibration->batches; i++) {

@@ -4,7 +4,6 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "train/step.h"
-#include "train/streams.h"
 
 #include <math.h>
 #include <stdio.h>
