@@ -1,9 +1,11 @@
 #include "cli/command.h"
 
 #include "base/file.h"
+#include "base/threads.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <omp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -81,6 +83,11 @@ void llmc_command_spin_briefly(char **argv)
         return;
     setenv("GOMP_SPINCOUNT", "10000", 1);
     execv("/proc/self/exe", argv); /* where that fails, work is only slower */
+}
+
+void llmc_command_limit_threads(void)
+{
+    omp_set_num_threads(llmc_threads_all());
 }
 
 /* A signal between a look at `caught` and a blocking read would be slept over: the handler also writes here. */

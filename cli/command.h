@@ -52,6 +52,9 @@ json_t *llmc_command_json_text(const char *text);
  * called first in main. */
 void llmc_command_spin_briefly(char **argv);
 
+/* OpenMP's threads in this program: no more than llmc_threads_all(), where its default is all processors, quota or not. */
+void llmc_command_limit_threads(void);
+
 /* From now on Ctrl-C and SIGTERM do not kill: interrupted() tells. A closed standard output shows as an error of writing. */
 void llmc_command_catch_signals(void);
 bool llmc_command_interrupted(void);

@@ -33,6 +33,7 @@ static void print_usage(FILE *file)
 int main(int argc, char **argv)
 {
     llmc_command_spin_briefly(argv);
+    llmc_command_limit_threads();
     if (argc < 2) {
         print_usage(stderr);
         return LLMC_EXIT_USAGE;

@@ -4,12 +4,12 @@
 #include "cli/progress_line.h"
 
 #include "base/median.h"
+#include "base/threads.h"
 #include "bench/first_answer.h"
 #include "formats/checkpoint/compressed.h"
 #include "include/llmc_runtime.h"
 
 #include <getopt.h>
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +24,8 @@ static const char usage[] =
     "\n"
     "  --texts TSV      texts to answer (default: 512 made of the model's words)\n"
     "  --text COL       their column (default: sentence)\n"
-    "  --threads N,...  (default: 1, 2, 4 and so on, and all processors)\n"
+    "  --threads N,...  (default: 1, 2, 4 and so on, and OMP_NUM_THREADS or all\n"
+    "                   processors within the quota of the container)\n"
     "  --batches N,...  texts a call (default: 1,8,32,128)\n"
     "  --rounds N       times that everything is timed; medians count (default: 5)\n"
     "  --json           one JSON object\n"
@@ -36,7 +37,7 @@ static const char usage[] =
     "experiments/bench/infer compares these figures with other programs' in one run.\n"
     "'llmc bench train' times training.\n";
 
-enum { THREADS_MAX = 1024, BATCH_MAX = 65536, FIRST_ANSWERS = 9 };
+enum { BATCH_MAX = 65536, FIRST_ANSWERS = 9 };
 
 struct request {
     char *file, *texts, *column;
@@ -63,7 +64,7 @@ exit:
 static struct llmc_infer_list all_threads(void)
 {
     struct llmc_infer_list list = {0};
-    int all = omp_get_num_procs() < THREADS_MAX ? omp_get_num_procs() : THREADS_MAX;
+    int all = llmc_threads_all();
     for (int threads = 1; threads < all; threads *= 2)
         list.values[list.count++] = threads;
     list.values[list.count++] = all;
@@ -89,7 +90,7 @@ static llmc_status parse(int argc, char **argv, struct request *request)
         switch (option) {
         case TEXTS: request->texts = optarg; break;
         case TEXT: request->column = optarg; break;
-        case THREADS: LLMC_TRY(parse_list("--threads", optarg, THREADS_MAX, &plan->threads)); break;
+        case THREADS: LLMC_TRY(parse_list("--threads", optarg, LLMC_THREADS_MAX, &plan->threads)); break;
         case BATCHES: LLMC_TRY(parse_list("--batches", optarg, BATCH_MAX, &plan->batches)); break;
         case ROUNDS: LLMC_TRY(llmc_command_number("--rounds", optarg, 1, 1000, &plan->rounds)); break;
         case JSON: request->json = true; break;

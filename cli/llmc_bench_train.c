@@ -23,7 +23,8 @@ static const char usage[] =
     "  --precision P      fp32, fp16 or bf16 (default: fp16)\n"
     "  --batch N          texts a batch (default: 32)\n"
     "  --rounds N         timed passes over the texts (default: 3)\n"
-    "  --threads N        0: all processors (default)\n"
+    "  --threads N        0 (the default): OMP_NUM_THREADS, or all processors within the\n"
+    "                     quota of the container\n"
     "  --dropout P        (default: 0.1)\n"
     "  --seed N           (default: 1)\n"
     "  --json             a JSON object a kind of work instead of tables\n"
@@ -196,6 +197,7 @@ int main(int argc, char **argv)
     struct request request;
     struct llmc_progress progress;
     llmc_command_spin_briefly(argv);
+    llmc_command_limit_threads();
     llmc_command_catch_signals();
     llmc_progress_init(&progress, stderr);
     LLMC_TRY(parse(argc, argv, &request));

@@ -144,6 +144,7 @@ int main(int argc, char **argv)
     size_t set_count = 0;
     int option;
     llmc_command_spin_briefly(argv);
+    llmc_command_limit_threads();
     opterr = 0;
     while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         switch (option) {

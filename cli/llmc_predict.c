@@ -3,6 +3,7 @@
 
 #include "architecture/task.h"
 #include "base/memory.h"
+#include "base/threads.h"
 #include "include/llmc_runtime.h"
 
 #include <errno.h>
@@ -21,7 +22,8 @@ static const char usage[] =
     "soon as no more lines are waiting; of a line above 1 MiB the first MiB counts.\n"
     "\n"
     "  --json        one JSON object a line, with the probabilities of all labels\n"
-    "  --threads N   0 (the default): all processors\n"
+    "  --threads N   0 (the default): OMP_NUM_THREADS, or all processors within the\n"
+    "                quota of the container\n"
     "  --help        this text\n";
 
 enum { BATCH = 256, BUFFER_NBYTES = 1 << 20 };
@@ -199,7 +201,7 @@ int llmc_command_predict(int argc, char **argv)
             json = true;
             break;
         case 't':
-            if (llmc_command_number("--threads", optarg, 0, 1024, &threads) != LLMC_OK)
+            if (llmc_command_number("--threads", optarg, 0, LLMC_THREADS_MAX, &threads) != LLMC_OK)
                 return llmc_command_usage_error("predict", "%s", llmc_error_message());
             break;
         case 'h':

@@ -72,7 +72,7 @@ struct llmc_model;
 struct llmc_predictor;
 
 /* Loads and checks a compressed checkpoint: its checksum before anything else. Large files are unpacked by as many
- * threads as OpenMP gives (OMP_NUM_THREADS). The word embedding stays packed in the file, which stays open until
+ * threads as llmc_predictor_create takes for 0. The word embedding stays packed in the file, which stays open until
  * llmc_model_free; calls below read and unpack the rows that they meet first, and keep them. The file may be removed
  * or replaced by another of its name; if it is changed in place, calls may fail or answer wrongly, but do no harm.
  * On failure *out is NULL.
@@ -101,7 +101,10 @@ LLMC_PUBLIC const char *llmc_model_kernels(const struct llmc_model *model);
 LLMC_PUBLIC llmc_status llmc_tokenize(const struct llmc_model *model, const char *text, const char *pair, int32_t *ids,
                                       uint8_t *types, int32_t *count_ret);
 
-/* Work memory for predictions with `threads` threads; 0: one for each processor. The model stays the caller's. */
+/* Work memory for predictions with `threads` threads, at most 256. 0: as many as OMP_NUM_THREADS says; where that is not
+ * set, one for each processor that the process may use (its affinity mask, omp_set_num_threads, and the CPU quota of its
+ * control groups, rounded up). More than that wait for one another. The model stays the caller's. On failure *out is
+ * NULL. Errors: LLMC_ERR_ARGUMENT (threads below 0 or above 256), LLMC_ERR_MEMORY. */
 LLMC_PUBLIC llmc_status llmc_predictor_create(struct llmc_predictor **out, const struct llmc_model *model,
                                               int threads);
 LLMC_PUBLIC void llmc_predictor_free(struct llmc_predictor *predictor); /* NULL ok */

@@ -1,6 +1,7 @@
 #include "runtime/model.h"
 
 #include "base/memory.h"
+#include "base/threads.h"
 #include "include/llmc_runtime.h"
 #include "runtime/unused.h"
 
@@ -65,7 +66,8 @@ static llmc_status pack_all(const struct packing *packings, int32_t count)
     int64_t nbytes = 0;
     for (int32_t i = 0; i < count; i++)
         nbytes += packings[i].count * packings[i].tensors->rows * packings[i].tensors->cols;
-#pragma omp parallel for schedule(dynamic, 1) reduction(min : failed) if (nbytes >= PARALLEL_NBYTES)
+#pragma omp parallel for num_threads(llmc_threads_all()) schedule(dynamic, 1) \
+    reduction(min : failed) if (nbytes >= PARALLEL_NBYTES)
     for (int32_t i = 0; i < count; i++) {
         const struct packing *packing = &packings[i];
         if (llmc_rt_linear_pack(packing->out, packing->tensors, packing->tensors + packing->count, packing->count) !=

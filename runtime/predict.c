@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/failure.h"
 #include "base/memory.h"
+#include "base/threads.h"
 #include "runtime/forward.h"
 #include "include/llmc_runtime.h"
 
@@ -48,11 +49,12 @@ llmc_status llmc_predictor_create(struct llmc_predictor **out, const struct llmc
     llmc_status status = LLMC_OK;
     struct llmc_predictor *predictor = NULL;
     *out = NULL;
-    if (threads < 0)
-        return llmc_error(LLMC_ERR_ARGUMENT, "threads is %d; legal are 0 (all processors) and above", threads);
+    if (threads < 0 || threads > LLMC_THREADS_MAX)
+        return llmc_error(LLMC_ERR_ARGUMENT, "threads is %d; allowed values are 0 (all processors) to %d", threads,
+                          LLMC_THREADS_MAX);
     LLMC_TRY(llmc_alloc(&predictor, 1, sizeof *predictor));
     predictor->model = model;
-    predictor->threads = threads ? threads : omp_get_num_procs();
+    predictor->threads = threads ? threads : llmc_threads_all();
     int32_t texts = BLOCK_PLACES / model->tokens_max;
     predictor->block_texts = texts < 1 ? 1 : texts > BLOCK_TEXTS ? BLOCK_TEXTS : texts;
     size_t block = (size_t)predictor->block_texts, tokens_max = (size_t)model->tokens_max;

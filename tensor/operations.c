@@ -10,7 +10,7 @@
 llmc_status llmc_ops_init(struct llmc_ops *ops, int threads)
 {
     memset(ops, 0, sizeof *ops);
-    threads = threads ? threads : omp_get_num_procs();
+    threads = threads ? threads : llmc_threads_all();
     ops->threads = threads < LLMC_THREADS_MAX ? threads : LLMC_THREADS_MAX;
     ops->kernels = llmc_kernels_best();
     omp_set_dynamic(0);

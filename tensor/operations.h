@@ -17,6 +17,7 @@
 #include "base/status.h"
 #include "tensor/gemm.h"
 #include "tensor/kernels.h"
+#include "base/threads.h"
 #include "tensor/matrix.h"
 
 #include <stdbool.h>
@@ -33,10 +34,8 @@ struct llmc_ops {
     double attention_seconds; /* spent in attention, summed by whoever calls it; gemm has its own sums */
 };
 
-#define LLMC_THREADS_MAX 256
-
-/* threads: size of the calling thread's OpenMP team, for our kernels and LibTorch's; 0: all processors. At most
- * LLMC_THREADS_MAX are used; ops->threads tells how many. */
+/* threads: size of the calling thread's OpenMP team, for our kernels and LibTorch's; 0: all that the
+ * process may use (base/threads.h). At most LLMC_THREADS_MAX are used; ops->threads tells how many. */
 llmc_status llmc_ops_init(struct llmc_ops *ops, int threads);
 void llmc_ops_release(struct llmc_ops *ops);
 

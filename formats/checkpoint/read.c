@@ -1,5 +1,6 @@
 #include "base/failure.h"
 #include "base/memory.h"
+#include "base/threads.h"
 #include "formats/checkpoint/architecture.h"
 #include "formats/checkpoint/private.h"
 #include "formats/hdf5/file.h"
@@ -300,7 +301,7 @@ static llmc_status read_tensors(struct reader *reader, struct llmc_compressed *c
     content->tensor_count = count;
     reader->words = &content->tensors[LLMC_WORDS];
     LLMC_TRY(llmc_alloc(&reader->parts, (size_t)count, sizeof *reader->parts));
-#pragma omp parallel if (reader->parallel)
+#pragma omp parallel num_threads(llmc_threads_all()) if (reader->parallel)
 #pragma omp master
     status = read_and_unpack(reader, content);
     if (status == LLMC_OK)

@@ -2,6 +2,7 @@
 
 #include "base/failure.h"
 #include "base/memory.h"
+#include "base/threads.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -114,7 +115,7 @@ static llmc_status sum_source(const struct llmc_source *source, uint32_t *crc_re
     uLong crc = 0;
     if (status != LLMC_OK)
         return status;
-#pragma omp parallel for schedule(dynamic, 1) if (parts > 4)
+#pragma omp parallel for num_threads(llmc_threads_all()) schedule(dynamic, 1) if (parts > 4)
     for (int64_t part = 0; part < parts; part++)
         llmc_failure_note(&failure, part, sum_part(source, part, &crcs[part]));
     status = llmc_failure_report(&failure);

@@ -6,6 +6,7 @@
 #include "include/llmc_runtime.h"
 #include "tests/runtime/sample_model.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -155,6 +156,28 @@ static void test_file_that_changes(void **state)
     free(bytes);
 }
 
+/* Beyond the bound the OpenMP library would end the whole program. */
+static void test_numbers_of_threads(void **state)
+{
+    (void)state;
+    static const int refused[] = {-1, 257, 100000, INT_MAX, INT_MIN};
+    struct llmc_model *model;
+    struct llmc_predictor *predictor;
+    assert_int_equal(llmc_model_open(&model, path), LLMC_OK);
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        assert_int_equal(llmc_predictor_create(&predictor, model, refused[i]), LLMC_ERR_ARGUMENT);
+        assert_null(predictor);
+        assert_non_null(strstr(llmc_error_message(), "0 (all processors) to 256"));
+    }
+    assert_int_equal(llmc_predictor_create(&predictor, model, 0), LLMC_OK);
+    assert_in_range(llmc_predictor_threads(predictor), 1, 256);
+    llmc_predictor_free(predictor);
+    assert_int_equal(llmc_predictor_create(&predictor, model, 256), LLMC_OK);
+    assert_int_equal(llmc_predictor_threads(predictor), 256);
+    llmc_predictor_free(predictor);
+    llmc_model_free(model);
+}
+
 static void test_tokens(void **state)
 {
     (void)state;
@@ -178,6 +201,7 @@ int main(void)
         cmocka_unit_test(test_file_and_memory),
         cmocka_unit_test(test_many_threads_share_a_model),
         cmocka_unit_test(test_file_that_changes),
+        cmocka_unit_test(test_numbers_of_threads),
         cmocka_unit_test(test_tokens),
     };
     return cmocka_run_group_tests(tests, make_file, remove_file);
