@@ -15,3 +15,10 @@ double llmc_median(double *values, size_t count)
     qsort(values, count, sizeof *values, by_value);
     return (values[(count - 1) / 2] + values[count / 2]) / 2;
 }
+
+double llmc_spread(double *values, size_t count)
+{
+    double median = llmc_median(values, count);
+    size_t first = count >= 5 ? 1 : 0;
+    return count < 2 || median == 0 ? 0 : (values[count - 1 - first] - values[first]) / median;
+}

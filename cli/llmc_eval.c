@@ -3,7 +3,9 @@
 
 #include "architecture/task.h"
 #include "base/file.h"
+#include "base/median.h"
 #include "base/memory.h"
+#include "base/threads.h"
 #include "report/measure.h"
 #include "include/llmc_runtime.h"
 #include "text/dataset.h"
@@ -26,7 +28,8 @@ static const char usage[] =
     "  --text-pair COL   column of the second texts (default: none)\n"
     "  --label COL       column of the labels (default: label)\n"
     "  --show N          also print N texts with their answers, wrong ones first\n"
-    "  --threads N       0 (the default): all processors\n"
+    "  --threads N       0 (the default): OMP_NUM_THREADS, or all processors within the\n"
+    "                    quota of the container\n"
     "  --json            one JSON object\n"
     "  --answers         with --json: also the label number of every answer\n"
     "  --help            this text\n";
@@ -111,6 +114,7 @@ static llmc_status print_json(const struct evaluation *evaluation, const struct 
 {
     const struct llmc_task_measure *measures = llmc_task_single_label.measures;
     int32_t count = evaluation->labels.count;
+    const struct llmc_measurement *measured = &evaluation->measured;
     json_t *labels = json_array(), *confusion = json_array();
     for (int32_t row = 0; row < count; row++) {
         json_array_append_new(labels, llmc_command_json_text(evaluation->labels.names[row]));
@@ -120,12 +124,13 @@ static llmc_status print_json(const struct evaluation *evaluation, const struct 
         json_array_append_new(confusion, line);
     }
     json_t *json = json_pack(
-        "{s:o, s:o, s:I, s:I, s:f, s:f, s:o, s:o, s:f, s:f, s:I, s:s, s:i}", "file",
+        "{s:o, s:o, s:I, s:I, s:f, s:f, s:o, s:o, s:f, s:f, s:f, s:f, s:I, s:s, s:i}", "file",
         llmc_command_json_text(settings->model), "data", llmc_command_json_text(settings->data), "file_bytes",
         (json_int_t)llmc_file_nbytes(settings->model), "texts", (json_int_t)evaluation->rows.count, measures[0].name,
         measures[0].of(evaluation->confusion, count), measures[1].name, measures[1].of(evaluation->confusion, count),
-        "labels", labels, "confusion", confusion, "latency_ms_b1_p50", evaluation->measured.latency_ms,
-        "throughput_per_s_b32", evaluation->measured.throughput, "memory_bytes", (json_int_t)evaluation->measured.memory_bytes,
+        "labels", labels, "confusion", confusion, "latency_ms_b1_p50", measured->latency_ms,
+        "latency_ms_b1_p50_spread", measured->latency_spread, "throughput_per_s_b32", measured->throughput,
+        "throughput_per_s_b32_spread", measured->throughput_spread, "memory_bytes", (json_int_t)measured->memory_bytes,
         "kernels", llmc_model_kernels(evaluation->model), "threads",
         llmc_predictor_threads(evaluation->predictor));
     if (json && settings->answers) {
@@ -164,9 +169,15 @@ static llmc_status print_text(const struct evaluation *evaluation, const struct 
            (long long)right, evaluation->rows.count);
     printf("F1              %.4f (%s)\n", llmc_task_single_label.measures[1].of(evaluation->confusion, count),
            count == 2 ? evaluation->labels.names[1] : "mean over labels");
-    printf("latency         %.3f ms (median, one text a call)\n", evaluation->measured.latency_ms);
-    printf("throughput      %.0f texts a second (32 a call)\n", evaluation->measured.throughput);
-    printf("peak memory     %.1f MB\n", (double)evaluation->measured.memory_bytes * 1e-6);
+    const struct llmc_measurement *measured = &evaluation->measured;
+    bool latency_disturbed = measured->latency_spread > LLMC_SPREAD_MAX;
+    bool throughput_disturbed = measured->throughput_spread > LLMC_SPREAD_MAX;
+    printf("latency         %s%.3f ms (median, one text a call)\n", latency_disturbed ? "~" : "", measured->latency_ms);
+    printf("throughput      %s%.0f texts a second (32 a call)\n", throughput_disturbed ? "~" : "", measured->throughput);
+    if (latency_disturbed || throughput_disturbed)
+        printf("                ~: the rounds differ by more than %.0f %%; other work ran beside them\n",
+               100 * LLMC_SPREAD_MAX);
+    printf("peak memory     %.1f MB\n", (double)measured->memory_bytes * 1e-6);
     printf("file            %.2f MB, kernels %s\n", (double)llmc_file_nbytes(settings->model) * 1e-6,
            llmc_model_kernels(evaluation->model));
     print_confusion(evaluation);
@@ -248,7 +259,7 @@ int llmc_command_eval(int argc, char **argv)
             status = llmc_command_number("--show", optarg, 0, INT_MAX, &settings.show);
             break;
         case 't':
-            status = llmc_command_number("--threads", optarg, 0, 1024, &settings.threads);
+            status = llmc_command_number("--threads", optarg, 0, LLMC_THREADS_MAX, &settings.threads);
             break;
         case 'j':
             settings.json = true;

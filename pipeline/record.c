@@ -145,7 +145,8 @@ llmc_status llmc_stage_record_make(struct llmc_stage_work *work, const char *key
     record->row = (struct llmc_report_row){.seconds = seconds, .dev_accuracy = -1, .teacher_agreement = -1,
                                            .parameters = -1, .nonzero_parameters = -1, .file_bytes = -1,
                                            .macs_per_example = -1, .memory_bytes = -1, .latency_ms_b1_p50 = -1,
-                                           .throughput_per_s_b32 = -1};
+                                           .throughput_per_s_b32 = -1, .latency_ms_b1_p50_spread = -1,
+                                           .throughput_per_s_b32_spread = -1};
     snprintf(record->row.name, sizeof record->row.name, "%s", work->stage->name);
     snprintf(record->key, sizeof record->key, "%s", key);
     LLMC_TRY(hash_product(work, record->product));

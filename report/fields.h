@@ -1,7 +1,7 @@
 /*
- * The figures of a report row, one table row each, inside of experiments/: JSON
+ * The figures of a report row, one table row each, inside of report/: JSON
  * and the table that people read go through it. A new figure is one field in
- * report.h and one row in report_fields.c.
+ * report.h and one row in fields.c.
  */
 #ifndef LLMC_REPORT_FIELDS_H
 #define LLMC_REPORT_FIELDS_H
@@ -30,6 +30,8 @@ struct llmc_report_field {
     size_t offset;      /* in struct llmc_report_row */
     enum llmc_report_unit unit;
     enum llmc_report_ratio ratio;
+    const char *spread_name; /* of the figure's spread in report.json; NULL: it has none */
+    size_t spread_offset;
 };
 
 #define LLMC_REPORT_FIELDS 10
@@ -39,5 +41,8 @@ extern const struct llmc_report_field llmc_report_fields[LLMC_REPORT_FIELDS];
 
 /* The figure as a number; negative where it does not apply. */
 double llmc_report_figure(const struct llmc_report_row *row, const struct llmc_report_field *field);
+
+/* Its spread; negative where there is none. */
+double llmc_report_spread(const struct llmc_report_row *row, const struct llmc_report_field *field);
 
 #endif

@@ -25,12 +25,21 @@ static json_t *figure_json(const struct llmc_report_row *row, const struct llmc_
 }
 
 /* json_object_set_new takes the value in any case, and fails when it is NULL (no memory, no UTF-8). */
+static int set_figure(json_t *object, const struct llmc_report_row *row, const struct llmc_report_field *field)
+{
+    int failed = json_object_set_new(object, field->name, figure_json(row, field));
+    double spread = llmc_report_spread(row, field);
+    if (field->spread_name)
+        failed |= json_object_set_new(object, field->spread_name, spread >= 0 ? json_real(spread) : json_null());
+    return failed;
+}
+
 json_t *llmc_report_row_json(const struct llmc_report_row *row)
 {
     json_t *object = json_object();
     int failed = json_object_set_new(object, "name", json_string(row->name));
     for (size_t i = 0; i < LLMC_REPORT_FIELDS; i++)
-        failed |= json_object_set_new(object, llmc_report_fields[i].name, figure_json(row, &llmc_report_fields[i]));
+        failed |= set_figure(object, row, &llmc_report_fields[i]);
     failed |= json_object_set_new(object, "engine", json_string(row->engine));
     if (!failed)
         return object;
@@ -144,6 +153,20 @@ static llmc_status get_figure(const struct place *place, const json_t *object, c
     return status;
 }
 
+/* Missing in reports from before rounds were measured. */
+static llmc_status get_spread(const struct place *place, const json_t *object, const struct llmc_report_field *field,
+                              struct llmc_report_row *row)
+{
+    if (!field->spread_name)
+        return LLMC_OK;
+    const json_t *value = json_object_get(object, field->spread_name);
+    double spread = value && !json_is_null(value) ? json_number_value(value) : -1;
+    if (value && !json_is_null(value) && (!json_is_number(value) || spread < 0))
+        return refuse(place, field->spread_name, json_is_number(value) ? "is negative" : "is no number");
+    memcpy((char *)row + field->spread_offset, &spread, sizeof spread);
+    return LLMC_OK;
+}
+
 llmc_status llmc_report_row_read(const json_t *object, const char *path, const char *prefix,
                                  struct llmc_report_row *row)
 {
@@ -155,8 +178,10 @@ llmc_status llmc_report_row_read(const json_t *object, const char *path, const c
     strcpy(row->name, text);
     LLMC_TRY(get_text(&place, object, "engine", sizeof row->engine - 1, &text));
     strcpy(row->engine, text);
-    for (size_t i = 0; i < LLMC_REPORT_FIELDS; i++)
+    for (size_t i = 0; i < LLMC_REPORT_FIELDS; i++) {
         LLMC_TRY(get_figure(&place, object, &llmc_report_fields[i], row));
+        LLMC_TRY(get_spread(&place, object, &llmc_report_fields[i], row));
+    }
 exit:
     return status;
 }

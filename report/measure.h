@@ -1,7 +1,8 @@
 /*
  * How good and how fast something answers texts: one way of measuring for all
  * engines. Latency is the median of single texts, throughput that of 32 texts a
- * call, both from text to label.
+ * call, both from text to label: the medians of five rounds over the same texts,
+ * in which the two take turns.
  */
 #ifndef LLMC_REPORT_MEASURE_H
 #define LLMC_REPORT_MEASURE_H
@@ -18,8 +19,9 @@ typedef llmc_status (*llmc_answer_fn)(void *context, size_t first, size_t count,
 struct llmc_measurement {
     float *scores;      /* [count, labels]; freed by release */
     int32_t *answers;   /* [count] the label with the highest score (the first of equals) */
-    double latency_ms;  /* median of at most 1,000 texts */
-    double throughput;  /* texts a second */
+    double latency_ms;  /* median of the rounds' medians, each of a fifth of the texts, at most 200 */
+    double throughput;  /* texts a second; median of the rounds, each of a fifth of the texts */
+    double latency_spread, throughput_spread; /* of the rounds: llmc_spread */
     int64_t memory_bytes; /* peak resident set of this process while answering; -1 where the system does not tell */
 };
 

@@ -10,7 +10,9 @@
 #include <stdint.h>
 
 /* One stage. A figure that does not apply (the logits stage has no accuracy) is
- * negative: null in JSON, "-" in the table. */
+ * negative: null in JSON, "-" in the table. A time that rounds measured has a
+ * spread beside it (base/median.h), negative where nobody knows it: the table
+ * puts "~" before a figure whose rounds disagree. */
 struct llmc_report_row {
     char name[16];             /* "03-distill" */
     double seconds;            /* wall time of the stage, over all its restarts */
@@ -23,6 +25,7 @@ struct llmc_report_row {
     int64_t memory_bytes;      /* peak resident set of a process of its own while it answers */
     double latency_ms_b1_p50;  /* one text at a time, from text to label */
     double throughput_per_s_b32; /* texts a second, 32 a call */
+    double latency_ms_b1_p50_spread, throughput_per_s_b32_spread; /* may be missing in report.json */
     char engine[16];           /* "libtorch" or "runtime" */
 };
 

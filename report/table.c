@@ -1,6 +1,7 @@
 /* The table of a report that people read. */
 #include "report/report.h"
 
+#include "base/median.h"
 #include "report/fields.h"
 
 #include <stdbool.h>
@@ -20,8 +21,9 @@ struct line {
 
 /* A cell and its ratio are aligned each for itself. */
 struct cell {
-    char value[CELL_NBYTES];
+    char value[CELL_NBYTES + 1];
     char ratio[CELL_NBYTES];
+    bool disturbed; /* its rounds disagree */
 };
 
 /* ---- figures in words ---- */
@@ -97,7 +99,10 @@ static void show_cell(struct cell *cell, const struct line *line, size_t index)
         strcpy(cell->value, "-");
         return;
     }
-    show_figure(cell->value, value, field->unit);
+    cell->disturbed = llmc_report_spread(line->row, field) > LLMC_SPREAD_MAX;
+    if (cell->disturbed)
+        cell->value[0] = '~';
+    show_figure(cell->value + cell->disturbed, value, field->unit);
     if (base && base != line->row && field->ratio != LLMC_RATIO_NONE)
         show_ratio(cell->ratio, value, llmc_report_figure(base, field), field->ratio);
 }
@@ -170,6 +175,12 @@ static llmc_status render(FILE *stream, const struct line *lines, size_t count, 
     fputc('\n', stream);
     print_grid(stream, lines, count, cells);
     fprintf(stream, "\n%s\n", legend);
+    bool disturbed = false;
+    for (size_t i = 0; i < count * LLMC_REPORT_FIELDS; i++)
+        disturbed |= cells[i].disturbed;
+    if (disturbed)
+        fprintf(stream, "~: the rounds of this measurement differ by more than %.0f %%; other work ran beside it.\n",
+                100 * LLMC_SPREAD_MAX);
     return ferror(stream) ? llmc_error(LLMC_ERR_MEMORY, "out of memory for the table") : LLMC_OK;
 }
 

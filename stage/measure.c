@@ -69,7 +69,9 @@ static llmc_status read_figures(const json_t *json, int64_t count, struct llmc_s
         figures->answers[i] = (int32_t)json_integer_value(json_array_get(answers, (size_t)i));
     figures->row.dev_accuracy = json_number_value(json_object_get(json, "accuracy"));
     figures->row.latency_ms_b1_p50 = json_number_value(json_object_get(json, "latency_ms_b1_p50"));
+    figures->row.latency_ms_b1_p50_spread = json_number_value(json_object_get(json, "latency_ms_b1_p50_spread"));
     figures->row.throughput_per_s_b32 = json_number_value(json_object_get(json, "throughput_per_s_b32"));
+    figures->row.throughput_per_s_b32_spread = json_number_value(json_object_get(json, "throughput_per_s_b32_spread"));
     figures->row.memory_bytes = json_integer_value(json_object_get(json, "memory_bytes"));
 exit:
     return status;
@@ -154,9 +156,11 @@ llmc_status llmc_measure_checkpoint(const struct llmc_config *config, const char
     for (size_t i = 0; i < a.rows.count * (size_t)a.state.labels.count; i++)
         json_array_append_new(logits, json_real((double)measurement.scores[i]));
     int64_t correct = llmc_measurement_correct(&measurement, a.rows.label, a.rows.count);
-    json_t *object = json_pack("{s:f, s:o, s:o, s:f, s:f, s:I}", "accuracy", (double)correct / (double)a.rows.count,
-                               "answers", answers, "logits", logits, "latency_ms_b1_p50", measurement.latency_ms, "throughput_per_s_b32",
-                               measurement.throughput, "memory_bytes", (json_int_t)measurement.memory_bytes);
+    json_t *object = json_pack("{s:f, s:o, s:o, s:f, s:f, s:f, s:f, s:I}", "accuracy", (double)correct / (double)a.rows.count,
+                               "answers", answers, "logits", logits, "latency_ms_b1_p50", measurement.latency_ms,
+                               "latency_ms_b1_p50_spread", measurement.latency_spread, "throughput_per_s_b32",
+                               measurement.throughput, "throughput_per_s_b32_spread", measurement.throughput_spread,
+                               "memory_bytes", (json_int_t)measurement.memory_bytes);
     *json = object ? json_dumps(object, JSON_COMPACT) : NULL;
     json_decref(object);
     if (!*json)

@@ -122,7 +122,8 @@ def check_whole_run(world):
     expect(list(rows) == names, f"report rows: {list(rows)}")
     for name in names:
         for key in ("seconds", "dev_accuracy", "teacher_agreement", "parameters", "nonzero_parameters", "file_bytes",
-                    "macs_per_example", "memory_bytes", "latency_ms_b1_p50", "throughput_per_s_b32", "engine"):
+                    "macs_per_example", "memory_bytes", "latency_ms_b1_p50", "latency_ms_b1_p50_spread",
+                    "throughput_per_s_b32", "throughput_per_s_b32_spread", "engine"):
             if key not in rows[name]:
                 expect(False, f"{name} has no {key}")
     expect(rows["01-teacher"]["dev_accuracy"] > 0.9, f"the teacher learns: {rows['01-teacher']['dev_accuracy']:.3f}")

@@ -139,6 +139,7 @@ def test_eval(folder, model):
     assert result["texts"] == 77 and abs(result["accuracy"] - right / 77) < 1e-12
     assert abs(result["f1"] - 2 * both / (true.count("pos") + said.count("pos"))) < 1e-12
     assert np.sum(result["confusion"]) == 77 and result["confusion"][1][1] == both
+    assert result["latency_ms_b1_p50_spread"] >= 0 and result["throughput_per_s_b32_spread"] >= 0
     assert result["latency_ms_b1_p50"] > 0 and result["throughput_per_s_b32"] > 0 and result["memory_bytes"] > 1e6
     shown = result["shown"]
     assert len(shown) == 20 and [s["label"] != s["predicted"] for s in shown] == [True] * 16 + [False] * 4

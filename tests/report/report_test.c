@@ -16,10 +16,10 @@
 static char folder[] = "/tmp/llmc-report-XXXXXX";
 
 static const struct llmc_report_row teacher = {
-    "01-teacher", 3725, 0.9, 1, 22713986, 22713986, 90868376, 136000000, 412000000, 6.85, 322, "libtorch"};
-static const struct llmc_report_row logits = {"02-logits", 62.4, -1, -1, -1, -1, -1, -1, -1, -1, -1, ""};
+    "01-teacher", 3725, 0.9, 1, 22713986, 22713986, 90868376, 136000000, 412000000, 6.85, 322, 0.02, 0.1, "libtorch"};
+static const struct llmc_report_row logits = {"02-logits", 62.4, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, ""};
 static const struct llmc_report_row verify = {
-    "07-verify", 9.96, 0.8853211, 0.9621, 17000000, 14300000, 13200000, 68000000, 61000000, 0.541, 2654, "runtime"};
+    "07-verify", 9.96, 0.8853211, 0.9621, 17000000, 14300000, 13200000, 68000000, 61000000, 0.541, 2654, 0, 0.05, "runtime"};
 
 static void make(struct llmc_report *report)
 {
@@ -80,6 +80,7 @@ static void reads_back_what_it_wrote(void **state)
     assert_int_equal(llmc_report_json(&second, &twice), LLMC_OK);
     assert_string_equal(once, twice);
     assert_non_null(strstr(once, "\"dev_accuracy\": null"));
+    assert_true(second.rows[0].latency_ms_b1_p50_spread == 0.02 && second.rows[1].latency_ms_b1_p50_spread < 0);
     free(once);
     free(twice);
     llmc_report_release(&first);
@@ -92,6 +93,20 @@ static void reads_back_what_it_wrote(void **state)
     "\"dev_accuracy\": null, \"teacher_agreement\": null, \"parameters\": 1, \"nonzero_parameters\": 1, " \
     "\"file_bytes\": 1, \"macs_per_example\": 1, \"memory_bytes\": 1, \"latency_ms_b1_p50\": 1, "         \
     "\"throughput_per_s_b32\": 1"
+#define OLD FULL "\"stages\": [{\"name\": \"a\", \"engine\": \"e\", \"seconds\": 1, " FIGURES "}]}"
+
+/* A report of the time before spreads. */
+static void reads_reports_without_spreads(void **state)
+{
+    (void)state;
+    struct llmc_report report;
+    assert_int_equal(llmc_file_write(FILE_NAME, OLD, strlen(OLD)), LLMC_OK);
+    if (llmc_report_read(&report, FILE_NAME) != LLMC_OK)
+        fail_msg("%s", llmc_error_message());
+    assert_true(report.rows[0].latency_ms_b1_p50 == 1);
+    assert_true(report.rows[0].latency_ms_b1_p50_spread < 0 && report.rows[0].throughput_per_s_b32_spread < 0);
+    llmc_report_release(&report);
+}
 
 static void names_what_is_damaged(void **state)
 {
@@ -119,6 +134,12 @@ static void names_what_is_damaged(void **state)
          "r.json: stages[0].seconds: is no number"},
         {FULL "\"stages\": [{\"name\": \"a\", \"engine\": \"e\", \"seconds\": -1}]}",
          "r.json: stages[0].seconds: is negative"},
+        {FULL "\"stages\": [{\"name\": \"a\", \"engine\": \"e\", \"seconds\": 1, " FIGURES
+              ", \"throughput_per_s_b32_spread\": -0.5}]}",
+         "r.json: stages[0].throughput_per_s_b32_spread: is negative"},
+        {FULL "\"stages\": [{\"name\": \"a\", \"engine\": \"e\", \"seconds\": 1, " FIGURES
+              ", \"latency_ms_b1_p50_spread\": \"0\"}]}",
+         "r.json: stages[0].latency_ms_b1_p50_spread: is no number"},
         {FULL "\"stages\": [{\"name\": \"a\", \"engine\": \"e\", \"seconds\": 1, " FIGURES
               "}, {\"name\": \"a\", \"engine\": \"e\", \"seconds\": 1, " FIGURES "}]}",
          "r.json: stages[1].name: stands twice"},
@@ -172,6 +193,25 @@ static void table_compares_with_the_teacher(void **state)
                                    " 68.0 M 2.0x  61.0 MB 6.8x  0.54 ms 13x  2654 8.2x  runtime");
     for (const char *line = text; *line; line += strcspn(line, "\n") + 1)
         assert_true(strcspn(line, "\n") <= 150);
+    assert_null(strchr(text, '~'));
+    free(text);
+    llmc_report_release(&report);
+}
+
+static void table_marks_disturbed_figures(void **state)
+{
+    (void)state;
+    struct llmc_report report;
+    char *text = NULL;
+    make(&report);
+    struct llmc_report_row row = verify;
+    row.latency_ms_b1_p50 = 12.1;
+    row.latency_ms_b1_p50_spread = 0.7;
+    assert_int_equal(llmc_report_put(&report, &row), LLMC_OK);
+    assert_int_equal(llmc_report_table(&report, &text), LLMC_OK);
+    expect_line(text, "07-verify", "07-verify    10 s  88.53% -1.47   96.21%  17.0 M 1.3x  14.3 M 1.6x  13.2 MB 6.9x "
+                                   " 68.0 M 2.0x  61.0 MB 6.8x  ~12.1 ms 0.6x  2654 8.2x  runtime");
+    expect_line(text, "~: ", "~: the rounds of this measurement differ by more than 10 %; other work ran beside it.");
     free(text);
     llmc_report_release(&report);
 }
@@ -210,6 +250,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(describes_the_machine),          cmocka_unit_test(put_replaces_by_name),
         cmocka_unit_test(reads_back_what_it_wrote),       cmocka_unit_test(names_what_is_damaged),
+        cmocka_unit_test(reads_reports_without_spreads),  cmocka_unit_test(table_marks_disturbed_figures),
         cmocka_unit_test(table_compares_with_the_teacher), cmocka_unit_test(compares_two_runs),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
