@@ -35,7 +35,6 @@ struct llmc_report_field {
 };
 
 #define LLMC_REPORT_FIELDS 10
-#define LLMC_REPORT_ROWS_MAX 1000 /* a report with more is no report of ours */
 
 extern const struct llmc_report_field llmc_report_fields[LLMC_REPORT_FIELDS];
 

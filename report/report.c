@@ -1,7 +1,6 @@
 #include "report/report.h"
 
 #include "base/memory.h"
-#include "report/fields.h"
 
 #include <hdf5.h>
 #include <stdlib.h>

@@ -29,6 +29,8 @@ struct llmc_report_row {
     char engine[16];           /* "libtorch" or "runtime" */
 };
 
+#define LLMC_REPORT_ROWS_MAX 1000 /* a report with more is no report of ours */
+
 struct llmc_report {
     char *name;                /* of the run */
     char *machine;             /* CPU, cores, memory */

@@ -9,12 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct llmc_tokens llmc_batch_tokens(const struct llmc_batch *batch)
-{
-    struct llmc_tokens tokens = {batch->sequences, batch->tokens, batch->ids, batch->types, batch->offsets};
-    return tokens;
-}
-
 void llmc_epoch_order(uint64_t seed, int64_t epoch, size_t count, int64_t *out)
 {
     uint64_t key = llmc_random_key(seed, LLMC_STREAM_ORDER, (uint64_t)epoch);

@@ -6,61 +6,7 @@
 #ifndef LLMC_TRAIN_LOOP_H
 #define LLMC_TRAIN_LOOP_H
 
-#include "base/progress.h"
-#include "base/status.h"
-#include "model/bert.h"
-#include "text/dataset.h"
-#include "train/optimizer.h"
-
-#include <signal.h>
-
-/* What a loss sees of a batch, for the model's task. */
-struct llmc_loss_input {
-    const float *logits;       /* [S, L] */
-    const struct llmc_batch *batch; /* labels and dataset rows */
-    const struct llmc_task *task;
-    int32_t labels;
-    double scale;              /* factor on the gradient */
-};
-/* Returns the loss in *loss and writes scale * gradient into dlogits [S, L] (zeroed on entry). */
-typedef llmc_status (*llmc_loss_fn)(void *context, const struct llmc_loss_input *input, double *loss, float *dlogits);
-
-/* One line of metrics.jsonl. */
-struct llmc_step_metrics {
-    int64_t step, steps;
-    double loss, learning_rate, gradient_norm, scale;
-    bool skipped;
-    int64_t tokens;
-    double seconds;
-};
-
-struct llmc_training {
-    /* set by the caller */
-    struct llmc_bert *model;
-    struct llmc_ops *ops;
-    const struct llmc_dataset *data;
-    uint64_t seed;
-    double epochs, peak_learning_rate, warmup;
-    int32_t batch_size;
-    float dropout;
-    double save_seconds;       /* between two calls of `save` */
-    const volatile sig_atomic_t *stop; /* set by a signal: save and return LLMC_ERR_INTERRUPTED; NULL ok */
-    void *context;             /* of all functions below; each but `loss` may be NULL */
-    llmc_loss_fn loss;
-    llmc_status (*before_step)(void *context, int64_t step, int64_t steps);
-    /* behind the optimiser's step, not for skipped steps; gradients are scaled by `scale`. */
-    llmc_status (*after_step)(void *context, const struct llmc_gradients *gradients, double scale,
-                              double learning_rate);
-    llmc_status (*save)(void *context, const struct llmc_training *training);
-    llmc_status (*metrics)(void *context, const struct llmc_step_metrics *metrics);
-    llmc_progress_fn progress;
-    void *progress_context;
-    struct llmc_range *observed; /* handed to forward; NULL: none */
-
-    /* state that a checkpoint keeps */
-    struct llmc_optimizer optimizer;
-    int64_t step; /* the next step */
-};
+#include "train/training.h"
 
 /* Steps that `epochs` take. */
 int64_t llmc_training_steps(const struct llmc_training *training);
@@ -70,8 +16,5 @@ llmc_status llmc_training_run(struct llmc_training *training);
 
 /* Rows of the dataset in the order of epoch `epoch`: out [count]. */
 void llmc_epoch_order(uint64_t seed, int64_t epoch, size_t count, int64_t *out);
-
-/* The view of a batch that the model takes. */
-struct llmc_tokens llmc_batch_tokens(const struct llmc_batch *batch);
 
 #endif

@@ -5,7 +5,7 @@
 #ifndef LLMC_TRAIN_STEP_H
 #define LLMC_TRAIN_STEP_H
 
-#include "train/loop.h"
+#include "train/training.h"
 
 /* Where a step's time went, in seconds; products and attention are in forward and backward too. */
 struct llmc_step_times {

@@ -1,4 +1,4 @@
-/* What the files hdf5_*.c share; nobody else includes it. */
+/* What the files of formats/hdf5/ share; nobody else includes it. */
 #ifndef LLMC_FORMATS_HDF5_INTERNAL_H
 #define LLMC_FORMATS_HDF5_INTERNAL_H
 
@@ -27,10 +27,10 @@ struct llmc_h5 {
 };
 
 /* Makes files opened with this access list go through the driver of
- * hdf5_driver.c, which notes the first errno in *disk_error. */
+ * driver.c, which notes the first errno in *disk_error. */
 bool llmc_h5_use_driver(hid_t access, int *disk_error);
 
-/* The same with the bytes of a source (hdf5_source.c). */
+/* The same with the bytes of a source (source_driver.c). */
 bool llmc_h5_use_source(hid_t access, const struct llmc_source *source, int *disk_error);
 
 /* Records "PATH: OBJECT: WHAT (REASON)", where the reason is the disk's error or
