@@ -7,6 +7,7 @@
 #include "store/store.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,6 +181,7 @@ void llmc_stage_record_tell(const struct llmc_stage_work *work, const struct llm
 {
     const struct llmc_report_row *row = &record->row;
     double chance = 1.0 / work->data->labels.count;
+    double spread = sqrt(chance * (1 - chance) / (double)work->data->dev_count); /* of the accuracy of guesses */
     if (row->dev_accuracy >= 0)
         llmc_stage_message(work, "%.0f s, dev accuracy %.2f %%, agreement %.2f %%, %.2f MB", row->seconds,
                            100 * row->dev_accuracy, 100 * row->teacher_agreement, (double)row->file_bytes * 1e-6);
@@ -187,7 +189,7 @@ void llmc_stage_record_tell(const struct llmc_stage_work *work, const struct llm
         llmc_stage_message(work, "%.0f s, %.2f MB", row->seconds, (double)row->file_bytes * 1e-6);
     else
         llmc_stage_message(work, "%.0f s", row->seconds);
-    if (row->dev_accuracy >= 0 && row->dev_accuracy < chance)
+    if (row->dev_accuracy >= 0 && row->dev_accuracy < chance - 3 * spread)
         llmc_stage_message(work, "warning: an accuracy of %.2f %% is worse than guessing among %d labels%s",
                            100 * row->dev_accuracy, work->data->labels.count,
                            work->data->teacher_answers && work->config->teacher.head == LLMC_HEAD_KEEP

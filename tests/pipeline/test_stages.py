@@ -16,7 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cli"))
 import test_distill  # noqa: E402
-from test_distill import CONFIG, DISTILL, LLMC, World, expect, make_rows, write_bert, write_tsv  # noqa: E402
+from test_distill import CONFIG, DISTILL, LLMC, World, expect, write_bert  # noqa: E402
 
 ADDED_STAGE = str(Path(sys.argv[4]).resolve())
 QUICK = re.sub(r"epochs: \d", "epochs: 0.5", CONFIG)
@@ -150,10 +150,22 @@ def check_heads(world):
     expect("nothing to train" in said, "keep trains nothing")
     expect(0 < np.abs(going - kept).max() < 0.2 and np.abs(going - kept).max() < np.abs(new - kept).max(),
            f"continue starts from the classifier, new does not: {np.abs(going - kept).max():.3f}, {np.abs(new - kept).max():.3f}")
-    rows = [(text, 1 - label) for text, label in make_rows(150, 2)]
-    (world.root / "data/flipped").mkdir()
-    write_tsv(world.root / "data/flipped/dev.tsv", rows)
-    shutil.copy(world.root / "data/texts/train.tsv", world.root / "data/flipped/train.tsv")
+
+
+def check_wrong_labels(world):
+    """A classifier whose outputs mean the data's labels the other way round is never measured without a word."""
+    config = CONFIG.replace("name: tiny", "name: swapped")
+    (world.root / "swapped.yaml").write_text(config[:config.index("stages:")] + "stages:\n  - {stage: teacher}\n  - {stage: export}\n")
+    run = lambda labels, folder: world.run("--set", f"teacher.labels={labels}", "--set", f"teacher.folder={folder}",
+                                           "--set", f"name=labels-{folder}", config="swapped.yaml")
+    full = world.run("--set", "name=full", "--set", "teacher.labels=[]", config="config.yaml")
+    expect(full.returncode == 0, "a teacher that has learned")
+    exported = world.root / "data/learned"
+    subprocess.run([LLMC, "export", world.root / "runs/full/model.llmc", "--to", "safetensors", "-o", exported], check=True,
+                   stdout=subprocess.DEVNULL)
+    right, wrong = run("['0', '1']", "learned"), run("['1', '0']", "learned")
+    expect("warning" not in right.stderr and right.returncode == 0, "the labels as they are: no warning")
+    expect("warning" in wrong.stderr and "teacher.labels" in wrong.stderr, "the other way round: worse than guessing is said")
 
 
 def main():
@@ -166,6 +178,7 @@ def main():
         check_waiting(world)
         check_early_refusals(world)
         check_heads(world)
+        check_wrong_labels(world)
     sys.exit(test_distill.failures > 0)
 
 
