@@ -2,6 +2,7 @@
 
 #include "config/paths.h"
 #include "formats/huggingface/folder.h"
+#include "text/labels.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,34 +18,27 @@ void llmc_data_release(struct llmc_data *data)
     memset(data, 0, sizeof *data);
 }
 
-/* A classifier's label names count where the data use them; the order of its outputs is theirs. */
-static llmc_status take_teacher_labels(struct llmc_data *data, const struct llmc_hf_folder *folder)
+/* The labels get the order of the outputs of the classifier that is used. */
+static llmc_status take_teacher_labels(struct llmc_data *data, const struct llmc_config *config,
+                                       const struct llmc_hf_folder *folder)
 {
     llmc_status status = LLMC_OK;
-    if (data->teacher_answers && folder->label_names) {
-        struct llmc_labels names = {folder->label_names, folder->architecture.labels};
-        bool known = true;
-        for (int32_t i = 0; i < data->labels.count; i++)
-            known = known && llmc_labels_find(&names, data->labels.names[i]) >= 0;
-        if (known) {
-            llmc_labels_release(&data->labels);
-            LLMC_TRY(llmc_labels_copy(&data->labels, &names));
-        }
-    }
+    const struct llmc_labels outputs = {folder->label_names, folder->architecture.labels};
+    const struct llmc_labels given = {config->teacher.labels.texts, config->teacher.labels.count};
+    struct llmc_labels matched = {0};
+    if (!data->teacher_answers)
+        return LLMC_OK;
+    LLMC_TRY(llmc_hf_folder_check_head(folder));
+    LLMC_TRY(llmc_labels_match(&matched, &data->labels, &outputs, &given, data->teacher_folder));
+    llmc_labels_release(&data->labels);
+    data->labels = matched;
 exit:
     return status;
 }
 
-static llmc_status check_teacher(const struct llmc_data *data, const struct llmc_config *config,
-                                 const struct llmc_hf_folder *folder)
+static llmc_status check_teacher(const struct llmc_data *data, const struct llmc_config *config)
 {
     const struct llmc_architecture *teacher = &data->teacher;
-    if (data->teacher_answers && teacher->labels != data->labels.count)
-        return llmc_error(LLMC_ERR_CONFIG, "%s: the classifier has %d labels, %s has %d; teacher.head: new trains another "
-                          "classifier", data->teacher_folder, teacher->labels, data->train_path, data->labels.count);
-    if (data->teacher_answers && !folder->has_pooler)
-        return llmc_error(LLMC_ERR_UNSUPPORTED, "%s: the classifier has no pooler (bert.pooler.dense.weight) in front of it",
-                          data->teacher_folder);
     if (config->data.tokens_max > teacher->positions)
         return llmc_error(LLMC_ERR_CONFIG, "data.tokens_max is %d; the teacher in %s takes at most %d tokens",
                           config->data.tokens_max, data->teacher_folder, teacher->positions);
@@ -64,9 +58,12 @@ static llmc_status read_train(struct llmc_data *data, const struct llmc_config *
     data->teacher = folder.architecture;
     data->teacher_answers = folder.has_classifier && config->teacher.head != LLMC_HEAD_NEW;
     LLMC_TRY(llmc_rows_read(&rows, data->train_path, &data->columns, &data->labels));
+    if (data->labels.count == 1)
+        LLMC_FAIL(LLMC_ERR_DATA, "%s: all rows have the label \"%s\"; a classifier needs at least two", data->train_path,
+                  data->labels.names[0]);
     LLMC_TRY(llmc_labels_copy(&sorted, &data->labels));
-    LLMC_TRY(take_teacher_labels(data, &folder));
-    LLMC_TRY(check_teacher(data, config, &folder));
+    LLMC_TRY(take_teacher_labels(data, config, &folder));
+    LLMC_TRY(check_teacher(data, config));
     for (size_t i = 0; i < rows.count; i++)
         rows.label[i] = llmc_labels_find(&data->labels, sorted.names[rows.label[i]]);
     LLMC_TRY(llmc_dataset_encode(&data->train, &rows, data->tokenizer, config->data.tokens_max));

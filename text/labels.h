@@ -1,5 +1,5 @@
 /*
- * Collecting the labels of a file.
+ * Collecting the labels of a file, and which output of a classifier stands for which of them.
  */
 #ifndef LLMC_TEXT_LABELS_H
 #define LLMC_TEXT_LABELS_H
@@ -21,5 +21,14 @@ llmc_status llmc_labels_lines(const struct llmc_labels *labels, char **out);
 
 /* *out = the names for a message: "0", "1" and so on, not more than fit well into one. */
 llmc_status llmc_labels_list(const struct llmc_labels *labels, char **out);
+
+/* Which label of the data each output of a classifier stands for: *out = [outputs->count] names as the data spell them,
+ * in the order of the outputs; outputs that the data never use keep their own. `given` says it ([outputs->count] labels
+ * of the data; empty: does not say it). Without it names must agree but for case and blanks around them, where
+ * "LABEL_n", transformers' name for an output without one, is the same as "n". `folder` names the classifier in
+ * messages. Errors: LLMC_ERR_CONFIG, with both lists and the keys teacher.labels and teacher.head that answer it;
+ * LLMC_ERR_MEMORY. On an error *out is empty. */
+llmc_status llmc_labels_match(struct llmc_labels *out, const struct llmc_labels *data,
+                              const struct llmc_labels *outputs, const struct llmc_labels *given, const char *folder);
 
 #endif

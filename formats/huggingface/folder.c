@@ -1,223 +1,236 @@
 #include "formats/huggingface/folder.h"
 
+#include "architecture/parameter.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "formats/huggingface/config.h"
+#include "formats/huggingface/names.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CONFIG_NBYTES_MAX ((size_t)16 << 20)
-#define REQUIRED (-1)
+#define LISTED_MAX 5
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-/* config.json while it is read. */
-struct config {
-    const char *path;
-    json_t *root;
-};
+/* What may stand in the file besides the encoder and its classifier without meaning anything for them. Buffers are
+ * counted anew by whoever computes; the rest are other heads of transformers' BERT classes. */
+static const char *const unread[] = {"bert.embeddings.position_ids", "bert.embeddings.token_type_ids", "cls.",
+                                     "qa_outputs.", "lm_head."};
 
-static llmc_status field_error(const struct config *config, const char *key, const char *legal)
+static bool starts_with(const char *text, const char *start)
 {
-    char *found = json_dumps(json_object_get(config->root, key), JSON_ENCODE_ANY | JSON_COMPACT);
-    llmc_status status = llmc_error(LLMC_ERR_FORMAT, "%s: \"%s\" is %.100s; legal is %s", config->path, key,
-                                    found ? found : "missing", legal);
-    free(found);
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+static bool is_unread(const char *name)
+{
+    for (size_t i = 0; i < COUNT_OF(unread); i++)
+        if (starts_with(name, unread[i]))
+            return true;
+    return false;
+}
+
+/* `name` with layer 0 in place of its layer, if that is one of `layers`. */
+static void to_first_layer(char out[LLMC_PARAMETER_NAME_NBYTES], const char *name, int32_t layers)
+{
+    static const char start[] = "bert.encoder.layer.";
+    char *end = NULL, number[16];
+    if (starts_with(name, start)) {
+        long layer = strtol(name + strlen(start), &end, 10);
+        snprintf(number, sizeof number, "%ld.", layer); /* as we write it: no sign, no zeros before it */
+        if (layer >= 0 && layer < layers && starts_with(name + strlen(start), number)) {
+            snprintf(out, LLMC_PARAMETER_NAME_NBYTES, "%s0%.64s", start, end);
+            return;
+        }
+    }
+    snprintf(out, LLMC_PARAMETER_NAME_NBYTES, "%.95s", name);
+}
+
+/* Whether the table of parameters has this name. */
+static bool is_parameter(const struct llmc_architecture *architecture, const char *name)
+{
+    struct llmc_architecture one = *architecture; /* layers have the same names but for their number */
+    char known[LLMC_PARAMETER_NAME_NBYTES], wanted[LLMC_PARAMETER_NAME_NBYTES];
+    enum llmc_parameter_kind kind;
+    int64_t rows, cols;
+    one.layers = 1;
+    to_first_layer(wanted, name, architecture->layers);
+    for (int32_t i = 0; llmc_parameter_describe(&one, i, known, &kind, &rows, &cols); i++)
+        if (strcmp(known, wanted) == 0)
+            return true;
+    return false;
+}
+
+/* Appends a name in quotes to *list. */
+static llmc_status append_name(char **list, const char *name)
+{
+    char *longer;
+    llmc_status status = llmc_format(&longer, "%s%s\"%.80s\"", *list, **list ? ", " : "", name);
+    if (status == LLMC_OK) {
+        free(*list);
+        *list = longer;
+    }
     return status;
 }
 
-static bool is_missing(const json_t *json)
+/* The error for a tensor that is not there: what was found instead, first of all what nobody knows. */
+static llmc_status missing_tensor(const struct llmc_hf_folder *folder, const char *name)
 {
-    return !json || json_is_null(json);
+    llmc_status status = LLMC_OK;
+    const struct llmc_hf_weights *weights = folder->weights;
+    char *list = NULL;
+    const char *found;
+    size_t listed = 0, count = 0;
+    LLMC_TRY(llmc_strdup(&list, ""));
+    while (llmc_hf_weights_name(weights, count))
+        count++;
+    for (int known = 0; known < 2; known++)
+        for (size_t i = 0; listed < LISTED_MAX && (found = llmc_hf_weights_name(weights, i)); i++)
+            if ((is_unread(found) || is_parameter(&folder->architecture, found)) == known) {
+                LLMC_TRY(append_name(&list, llmc_hf_weights_stored_name(weights, i)));
+                listed++;
+            }
+    LLMC_FAIL(LLMC_ERR_FORMAT, "%s: no tensor \"%s\" (looked for %s); found are %zu, such as %s",
+              llmc_hf_weights_path(weights), name, LLMC_HF_NAMES_WORDS, count, *list ? list : "none");
+exit:
+    free(list);
+    return status;
 }
 
-static llmc_status get_size(const struct config *config, const char *key, int32_t by_default, int32_t *out)
+/* Whether tensor `name` has `rows` and `cols`, or `cols` alone when it is a vector. `problem` NULL: says so as an
+ * error; else *problem = a sentence that starts with the tensor, or NULL. */
+static llmc_status check_shape(const struct llmc_hf_folder *folder, const char *name, bool vector, int64_t rows,
+                               int64_t cols, char **problem)
 {
-    const json_t *json = json_object_get(config->root, key);
-    if (is_missing(json) && by_default != REQUIRED) {
-        *out = by_default;
+    llmc_status status = LLMC_OK;
+    int rank;
+    int64_t shape[4];
+    char *text = NULL, found[96] = "", wanted[48];
+    size_t length = 0;
+    LLMC_TRY(llmc_hf_weights_shape(folder->weights, name, &rank, shape));
+    if (vector ? rank == 1 && shape[0] == cols : rank == 2 && shape[0] == rows && shape[1] == cols)
         return LLMC_OK;
-    }
-    if (!json_is_integer(json) || json_integer_value(json) < 1 || json_integer_value(json) > INT32_MAX)
-        return field_error(config, key, "an integer above 0");
-    *out = (int32_t)json_integer_value(json);
-    return LLMC_OK;
-}
-
-/* A number from 0 to below 1. */
-static llmc_status get_fraction(const struct config *config, const char *key, double by_default, float *out)
-{
-    const json_t *json = json_object_get(config->root, key);
-    double value = is_missing(json) ? by_default : json_number_value(json);
-    if ((!is_missing(json) && !json_is_number(json)) || !(value >= 0 && (float)value < 1))
-        return field_error(config, key, "a number from 0 to below 1");
-    *out = (float)value;
-    return LLMC_OK;
-}
-
-/* *out stays owned by the JSON. */
-static llmc_status get_text(const struct config *config, const char *key, const char *by_default, const char **out)
-{
-    const json_t *json = json_object_get(config->root, key);
-    *out = by_default;
-    if (is_missing(json))
-        return LLMC_OK;
-    if (!json_is_string(json))
-        return field_error(config, key, "a text");
-    *out = json_string_value(json);
-    return LLMC_OK;
-}
-
-/* What changes the computation and is not implemented. */
-static llmc_status check_supported(const struct config *config)
-{
-    static const struct {
-        const char *key, *by_default, *legal;
-    } texts[] = {{"model_type", "", "bert"}, {"position_embedding_type", "absolute", "absolute"}};
-    static const char *const off[] = {"is_decoder", "add_cross_attention"};
-    llmc_status status = LLMC_OK;
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        const char *text;
-        LLMC_TRY(get_text(config, texts[i].key, texts[i].by_default, &text));
-        if (strcmp(text, texts[i].legal) != 0)
-            LLMC_FAIL(LLMC_ERR_UNSUPPORTED, "%s: \"%s\" is \"%.100s\"; legal is \"%s\"", config->path, texts[i].key,
-                      text, texts[i].legal);
-    }
-    for (size_t i = 0; i < sizeof off / sizeof off[0]; i++)
-        if (json_is_true(json_object_get(config->root, off[i])))
-            LLMC_FAIL(LLMC_ERR_UNSUPPORTED, "%s: \"%s\" is true; legal is false", config->path, off[i]);
-exit:
-    return status;
-}
-
-static llmc_status parse_labels(const struct config *config, struct llmc_hf_folder *out)
-{
-    llmc_status status = LLMC_OK;
-    const json_t *names = json_object_get(config->root, "id2label");
-    int32_t *labels = &out->architecture.labels;
-    if (is_missing(names))
-        return get_size(config, "num_labels", 2, labels);
-    if (!json_is_object(names) || json_object_size(names) == 0 || json_object_size(names) > 1 << 16)
-        return field_error(config, "id2label", "an object {\"0\": NAME, \"1\": NAME, ...}");
-    int32_t count = (int32_t)json_object_size(names);
-    LLMC_TRY(get_size(config, "num_labels", count, labels));
-    if (*labels != count)
-        LLMC_FAIL(LLMC_ERR_FORMAT, "%s: \"num_labels\" is %d; \"id2label\" has %d", config->path, *labels, count);
-    LLMC_TRY(llmc_alloc(&out->label_names, (size_t)count, sizeof *out->label_names));
-    for (int32_t i = 0; i < count; i++) {
-        char key[16];
-        snprintf(key, sizeof key, "%d", i);
-        const char *name = json_string_value(json_object_get(names, key));
-        if (!name || !*name || strchr(name, '\n'))
-            LLMC_FAIL(LLMC_ERR_FORMAT, "%s: \"id2label\": no name of one line for \"%s\", though there are %d names",
-                      config->path, key, count);
-        LLMC_TRY(llmc_strdup(&out->label_names[i], name));
+    for (int i = 0; i < rank && length < sizeof found; i++)
+        length += (size_t)snprintf(found + length, sizeof found - length, "%s%lld", i ? ", " : "", (long long)shape[i]);
+    if (vector)
+        snprintf(wanted, sizeof wanted, "%lld", (long long)cols);
+    else
+        snprintf(wanted, sizeof wanted, "%lld, %lld", (long long)rows, (long long)cols);
+    LLMC_TRY(llmc_format(&text, "tensor \"%s\" is [%s]; config.json makes it [%s]", name, found, wanted));
+    if (problem) {
+        *problem = text;
+        text = NULL;
+    } else {
+        status = llmc_error(LLMC_ERR_FORMAT, "%s: %s%s", llmc_hf_weights_path(folder->weights), text,
+                            starts_with(name, "bert.encoder.layer.") ? "; llmc does not read layers that were pruned"
+                                                                       " to other sizes" : "");
     }
 exit:
-    return status;
-}
-
-/* The defaults are those of Hugging Face's BertConfig. */
-static llmc_status parse_config(const struct config *config, struct llmc_hf_folder *out)
-{
-    llmc_status status = LLMC_OK;
-    struct llmc_architecture *architecture = &out->architecture;
-    const char *activation;
-    int32_t layers, heads, ffn;
-    LLMC_TRY(check_supported(config));
-    LLMC_TRY(get_size(config, "vocab_size", REQUIRED, &architecture->vocabulary));
-    LLMC_TRY(get_size(config, "max_position_embeddings", 512, &architecture->positions));
-    LLMC_TRY(get_size(config, "type_vocab_size", 2, &architecture->types));
-    LLMC_TRY(get_size(config, "hidden_size", 768, &architecture->hidden));
-    LLMC_TRY(get_size(config, "num_hidden_layers", 12, &layers));
-    LLMC_TRY(get_size(config, "num_attention_heads", 12, &heads));
-    LLMC_TRY(get_size(config, "intermediate_size", 3072, &ffn));
-    LLMC_TRY(get_fraction(config, "layer_norm_eps", 1e-12, &architecture->norm_epsilon));
-    LLMC_TRY(get_text(config, "hidden_act", "gelu", &activation));
-    status = llmc_activation_parse(activation, &architecture->activation);
-    if (status != LLMC_OK) {
-        status = llmc_error_prefix(status, "%s: \"hidden_act\"", config->path);
-        goto exit;
-    }
-    LLMC_TRY(parse_labels(config, out));
-    status = llmc_architecture_set_layers(architecture, layers, heads, ffn);
-    if (status == LLMC_OK)
-        status = llmc_architecture_check(architecture);
-    if (status != LLMC_OK)
-        status = llmc_error_prefix(status, "%s", config->path);
-exit:
-    return status;
-}
-
-static llmc_status read_config(struct llmc_hf_folder *out, const char *path)
-{
-    llmc_status status = LLMC_OK;
-    struct config config = {.path = path};
-    char *text = NULL;
-    size_t nbytes;
-    json_error_t error;
-    LLMC_TRY(llmc_file_read(path, CONFIG_NBYTES_MAX, &text, &nbytes));
-    config.root = json_loadb(text, nbytes, JSON_REJECT_DUPLICATES, &error);
-    if (!config.root)
-        LLMC_FAIL(LLMC_ERR_FORMAT, "%s: line %d, column %d: %s", path, error.line, error.column, error.text);
-    if (!json_is_object(config.root))
-        LLMC_FAIL(LLMC_ERR_FORMAT, "%s: not a JSON object", path);
-    LLMC_TRY(parse_config(&config, out));
-exit:
-    json_decref(config.root);
     free(text);
     return status;
 }
 
-/* Refuses a tensor that is not [rows, cols]. */
-static llmc_status check_matrix(const struct llmc_safetensors *weights, const char *path, const char *name,
-                                int32_t rows, int32_t cols)
+static llmc_status set_head_problem(struct llmc_hf_folder *folder, char *problem)
 {
-    int rank;
-    int64_t shape[4];
-    llmc_status status = llmc_safetensors_shape(weights, name, &rank, shape);
-    if (status == LLMC_OK && (rank != 2 || shape[0] != rows || shape[1] != cols))
-        status = llmc_error(LLMC_ERR_FORMAT, "%s: tensor \"%s\" is not [%d, %d] as config.json says", path, name,
-                            rows, cols);
+    if (folder->head_problem || !problem) {
+        free(problem); /* the first one counts */
+        return LLMC_OK;
+    }
+    folder->head_problem = problem;
+    return LLMC_OK;
+}
+
+/* Every tensor that the architecture has must be there in its shape; pooler and head may be missing. */
+static llmc_status check_parameters(struct llmc_hf_folder *folder)
+{
+    llmc_status status = LLMC_OK;
+    const struct llmc_architecture *architecture = &folder->architecture;
+    char name[LLMC_PARAMETER_NAME_NBYTES], *problem = NULL;
+    enum llmc_parameter_kind kind;
+    int64_t rows, cols;
+    folder->has_pooler = llmc_hf_weights_has(folder->weights, "bert.pooler.dense.weight");
+    folder->has_classifier = llmc_hf_weights_has(folder->weights, "classifier.weight");
+    for (int32_t i = 0; llmc_parameter_describe(architecture, i, name, &kind, &rows, &cols); i++) {
+        bool head = starts_with(name, "classifier.");
+        if ((head && !folder->has_classifier) || (starts_with(name, "bert.pooler.") && !folder->has_pooler))
+            continue;
+        if (!llmc_hf_weights_has(folder->weights, name))
+            LLMC_TRY(missing_tensor(folder, name));
+        LLMC_TRY(check_shape(folder, name, kind == LLMC_PARAMETER_VECTOR, rows, cols, head ? &problem : NULL));
+        LLMC_TRY(set_head_problem(folder, problem));
+        problem = NULL;
+    }
+    if (folder->has_classifier && !folder->has_pooler) {
+        LLMC_TRY(llmc_format(&problem, "the classifier has no pooler (bert.pooler.dense.weight) before it"));
+        LLMC_TRY(set_head_problem(folder, problem));
+    }
+exit:
     return status;
 }
 
-static llmc_status find_parts(struct llmc_hf_folder *out, const char *path)
+/* What nobody reads: a part of an encoder would change the answers; a head of another kind can only be dropped. */
+static llmc_status check_others(struct llmc_hf_folder *folder)
 {
-    static const char *const prefixes[] = {"bert.", ""};
-    const struct llmc_architecture *architecture = &out->architecture;
     llmc_status status = LLMC_OK;
-    char name[64];
-    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0] && !out->prefix; i++) {
-        snprintf(name, sizeof name, "%sembeddings.word_embeddings.weight", prefixes[i]);
-        if (llmc_safetensors_has(out->weights, name))
-            out->prefix = prefixes[i];
+    const char *name;
+    char *problem = NULL;
+    for (size_t i = 0; (name = llmc_hf_weights_name(folder->weights, i)); i++) {
+        const char *stored = llmc_hf_weights_stored_name(folder->weights, i);
+        if (is_unread(name) || is_parameter(&folder->architecture, name))
+            continue;
+        if (starts_with(name, "bert."))
+            LLMC_FAIL(LLMC_ERR_UNSUPPORTED, "%s: tensor \"%s\" is no part of a BERT of %d layers, as config.json "
+                      "describes it; what it does to the answers is not known", llmc_hf_weights_path(folder->weights),
+                      stored, folder->architecture.layers);
+        LLMC_TRY(llmc_format(&problem, "tensor \"%.200s\" is no part of BertForSequenceClassification, whose head is "
+                             "classifier.weight and classifier.bias", stored));
+        LLMC_TRY(set_head_problem(folder, problem));
+        folder->has_classifier = true;
     }
-    if (!out->prefix)
-        LLMC_FAIL(LLMC_ERR_FORMAT, "%s: no tensor \"bert.%s\" nor \"%s\"", path, name, name);
-    LLMC_TRY(check_matrix(out->weights, path, name, architecture->vocabulary, architecture->hidden));
-    snprintf(name, sizeof name, "%spooler.dense.weight", out->prefix);
-    out->has_pooler = llmc_safetensors_has(out->weights, name);
-    out->has_classifier = llmc_safetensors_has(out->weights, "classifier.weight");
-    if (out->has_classifier)
-        LLMC_TRY(check_matrix(out->weights, path, "classifier.weight", architecture->labels, architecture->hidden));
 exit:
+    return status;
+}
+
+/* transformers adds such an adapter to the weights. */
+static llmc_status refuse_adapter(const char *folder)
+{
+    llmc_status status = LLMC_OK;
+    char *path = NULL;
+    LLMC_TRY(llmc_path_join(&path, folder, "adapter_config.json"));
+    if (llmc_file_exists(path))
+        LLMC_FAIL(LLMC_ERR_UNSUPPORTED, "%s: llmc does not read adapters; merge this one into its model (in peft: "
+                  "merge_and_unload, then save_pretrained) and give that folder", path);
+exit:
+    free(path);
+    return status;
+}
+
+static llmc_status read_config(struct llmc_hf_folder *out, const char *folder)
+{
+    llmc_status status = LLMC_OK;
+    char *path = NULL;
+    struct llmc_hf_config config = {0};
+    LLMC_TRY(llmc_path_join(&path, folder, "config.json"));
+    LLMC_TRY(llmc_hf_config_read(&config, path));
+    out->architecture = config.architecture;
+    out->label_names = config.label_names;
+    out->head_problem = config.head_problem;
+exit:
+    free(path);
     return status;
 }
 
 llmc_status llmc_hf_folder_open(struct llmc_hf_folder *out, const char *folder)
 {
     llmc_status status = LLMC_OK;
-    char *config = NULL, *weights = NULL;
     *out = (struct llmc_hf_folder){0};
-    LLMC_TRY(llmc_path_join(&config, folder, "config.json"));
-    LLMC_TRY(llmc_path_join(&weights, folder, "model.safetensors"));
-    LLMC_TRY(read_config(out, config));
-    LLMC_TRY(llmc_safetensors_open(&out->weights, weights));
-    LLMC_TRY(find_parts(out, weights));
+    LLMC_TRY(refuse_adapter(folder));
+    LLMC_TRY(read_config(out, folder));
+    LLMC_TRY(llmc_hf_weights_open(&out->weights, folder));
+    LLMC_TRY(check_parameters(out));
+    LLMC_TRY(check_others(out));
 exit:
-    free(config);
-    free(weights);
     if (status != LLMC_OK)
         llmc_hf_folder_release(out);
     return status;
@@ -228,6 +241,15 @@ void llmc_hf_folder_release(struct llmc_hf_folder *folder)
     for (int32_t i = 0; folder->label_names && i < folder->architecture.labels; i++)
         free(folder->label_names[i]);
     free(folder->label_names);
-    llmc_safetensors_free(folder->weights);
+    free(folder->head_problem);
+    llmc_hf_weights_free(folder->weights);
     *folder = (struct llmc_hf_folder){0};
+}
+
+llmc_status llmc_hf_folder_check_head(const struct llmc_hf_folder *folder)
+{
+    if (folder->has_classifier && folder->head_problem)
+        return llmc_error(LLMC_ERR_UNSUPPORTED, "%s: the classifier cannot be taken as it is: %s",
+                          llmc_hf_weights_path(folder->weights), folder->head_problem);
+    return LLMC_OK;
 }

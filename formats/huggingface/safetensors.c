@@ -1,5 +1,6 @@
 #include "formats/huggingface/safetensors.h"
 
+#include "base/lfs_pointer.h"
 #include "base/memory.h"
 #include "base/number.h"
 
@@ -18,15 +19,19 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers in memory are those of the file");
 
-/* Formats of numbers that may stand in a file; `number` is one we convert, or -1. */
+/* How numbers of a file become FP32; NOT: they do not. */
+enum conversion { NOT, FROM_F64, FROM_F32, FROM_F16, FROM_BF16 };
+
+/* Formats of numbers that may stand in a file. */
 static const struct dtype {
     const char *name;
     uint64_t nbytes;
-    int number;
+    enum conversion conversion;
 } dtypes[] = {
-    {"F32", 4, LLMC_F32}, {"F16", 2, LLMC_F16}, {"BF16", 2, LLMC_BF16}, {"F64", 8, -1},    {"I64", 8, -1},
-    {"I32", 4, -1},       {"I16", 2, -1},       {"I8", 1, -1},          {"U64", 8, -1},    {"U32", 4, -1},
-    {"U16", 2, -1},       {"U8", 1, -1},        {"BOOL", 1, -1},        {"F8_E4M3", 1, -1}, {"F8_E5M2", 1, -1},
+    {"F64", 8, FROM_F64}, {"F32", 4, FROM_F32}, {"F16", 2, FROM_F16}, {"BF16", 2, FROM_BF16},  {"I64", 8, NOT},
+    {"I32", 4, NOT},      {"I16", 2, NOT},      {"I8", 1, NOT},       {"U64", 8, NOT},         {"U32", 4, NOT},
+    {"U16", 2, NOT},      {"U8", 1, NOT},       {"BOOL", 1, NOT},     {"C64", 8, NOT},         {"F8_E4M3", 1, NOT},
+    {"F8_E5M2", 1, NOT},  {"F8_E8M0", 1, NOT},  {"F8_E4M3FNUZ", 1, NOT}, {"F8_E5M2FNUZ", 1, NOT},
 };
 
 struct tensor {
@@ -183,10 +188,12 @@ static llmc_status parse_header(struct llmc_safetensors *file)
     json_t *header = NULL;
     json_error_t error;
     uint64_t nbytes;
+    LLMC_TRY(llmc_lfs_pointer_refuse(file->path, file->bytes, file->nbytes));
     memcpy(&nbytes, file->bytes, sizeof nbytes);
     if (nbytes > file->nbytes - LENGTH_NBYTES || nbytes > HEADER_NBYTES_MAX)
-        LLMC_FAIL(LLMC_ERR_FORMAT, "%s: a header of %llu bytes; the file has %zu, and %d are allowed", file->path,
-                  (unsigned long long)nbytes, file->nbytes, HEADER_NBYTES_MAX);
+        LLMC_FAIL(LLMC_ERR_FORMAT, "%s: not a safetensors file, or cut short: it would start with a header of %llu bytes; "
+                  "the file has %zu, and %d are allowed", file->path, (unsigned long long)nbytes, file->nbytes,
+                  HEADER_NBYTES_MAX);
     const char *text = (const char *)file->bytes + LENGTH_NBYTES;
     file->data = file->bytes + LENGTH_NBYTES + nbytes;
     header = json_loadb(text, (size_t)nbytes, JSON_REJECT_DUPLICATES, &error);
@@ -239,6 +246,11 @@ static const struct tensor *find(const struct llmc_safetensors *file, const char
     return file->count ? bsearch(&key, file->tensors, file->count, sizeof key, compare_names) : NULL;
 }
 
+const char *llmc_safetensors_name(const struct llmc_safetensors *file, size_t index)
+{
+    return index < file->count ? file->tensors[index].name : NULL;
+}
+
 bool llmc_safetensors_has(const struct llmc_safetensors *file, const char *name)
 {
     return find(file, name) != NULL;
@@ -258,28 +270,38 @@ llmc_status llmc_safetensors_shape(const struct llmc_safetensors *file, const ch
     return LLMC_OK;
 }
 
+/* `bytes` are not aligned: the format does not promise it. */
+static void convert(float *out, const unsigned char *bytes, int64_t count, enum conversion conversion)
+{
+    if (conversion == FROM_F32) {
+        memcpy(out, bytes, (size_t)count * sizeof *out);
+    } else if (conversion == FROM_F64) {
+        for (int64_t i = 0; i < count; i++) {
+            double value;
+            memcpy(&value, bytes + 8 * i, sizeof value);
+            out[i] = (float)value;
+        }
+    } else {
+        for (int64_t i = 0; i < count; i++) {
+            uint16_t bits;
+            memcpy(&bits, bytes + 2 * i, sizeof bits);
+            out[i] = conversion == FROM_F16 ? llmc_f32_from_f16(bits) : llmc_f32_from_bf16(bits);
+        }
+    }
+}
+
 llmc_status llmc_safetensors_read(const struct llmc_safetensors *file, const char *name, int64_t count, float *out)
 {
     const struct tensor *tensor = find(file, name);
     if (!tensor)
         return llmc_error(LLMC_ERR_FORMAT, "%s: no tensor \"%s\"", file->path, name);
-    if (tensor->dtype->number < 0)
-        return llmc_error(LLMC_ERR_FORMAT, "%s: tensor \"%s\": holds %s; legal are F32, F16, BF16", file->path, name,
-                          tensor->dtype->name);
+    if (tensor->dtype->conversion == NOT)
+        return llmc_error(LLMC_ERR_FORMAT, "%s: tensor \"%s\": holds %s; allowed are F64, F32, F16, BF16", file->path,
+                          name, tensor->dtype->name);
     if (count < 0 || (uint64_t)count != tensor->count)
         return llmc_error(LLMC_ERR_FORMAT, "%s: tensor \"%s\": %llu numbers, expected %lld", file->path, name,
                           (unsigned long long)tensor->count, (long long)count);
-    if (count == 0)
-        return LLMC_OK;
-    const unsigned char *bytes = file->data + tensor->begin; /* not aligned: the format does not promise it */
-    if (tensor->dtype->number == LLMC_F32) {
-        memcpy(out, bytes, (size_t)count * sizeof *out);
-        return LLMC_OK;
-    }
-    for (int64_t i = 0; i < count; i++) {
-        uint16_t bits;
-        memcpy(&bits, bytes + 2 * i, sizeof bits);
-        out[i] = tensor->dtype->number == LLMC_F16 ? llmc_f32_from_f16(bits) : llmc_f32_from_bf16(bits);
-    }
+    if (count > 0)
+        convert(out, file->data + tensor->begin, count, tensor->dtype->conversion);
     return LLMC_OK;
 }

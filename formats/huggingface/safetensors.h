@@ -24,6 +24,9 @@ struct llmc_safetensors;
 llmc_status llmc_safetensors_open(struct llmc_safetensors **out, const char *path);
 void llmc_safetensors_free(struct llmc_safetensors *file); /* NULL ok */
 
+/* The name of tensor `index` in the order of names; NULL past the last. */
+const char *llmc_safetensors_name(const struct llmc_safetensors *file, size_t index);
+
 bool llmc_safetensors_has(const struct llmc_safetensors *file, const char *name);
 
 /* shape of a tensor; entries from *rank on are zero. Errors: LLMC_ERR_FORMAT
@@ -31,7 +34,7 @@ bool llmc_safetensors_has(const struct llmc_safetensors *file, const char *name)
 llmc_status llmc_safetensors_shape(const struct llmc_safetensors *file, const char *name, int *rank,
                                    int64_t shape[4]);
 
-/* Reads a tensor of F32, F16 or BF16 as FP32 into out[count]; its shape must
+/* Reads a tensor of F64, F32, F16 or BF16 as FP32 into out[count]; its shape must
  * have `count` elements in all. Errors: LLMC_ERR_FORMAT (missing, wrong size, dtype). */
 llmc_status llmc_safetensors_read(const struct llmc_safetensors *file, const char *name, int64_t count, float *out);
 
