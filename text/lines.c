@@ -1,5 +1,7 @@
 #include "text/lines.h"
 
+#include "base/lfs_pointer.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +59,7 @@ llmc_status llmc_text_file_read(const char *path, char **bytes, size_t *nbytes_r
         status = gzip_error(file, path);
         goto exit;
     }
+    LLMC_TRY(llmc_lfs_pointer_refuse(path, buffer, nbytes));
     buffer[nbytes] = 0;
     *bytes = buffer;
     *nbytes_ret = nbytes;

@@ -11,7 +11,7 @@
 /* Reads the whole of `path`, unpacked when its content is gzip's; *bytes has a
  * zero byte more behind the content and belongs to the caller (free). Errors:
  * LLMC_ERR_IO (missing, unreadable), LLMC_ERR_DATA (a damaged or truncated gzip
- * file, more than 4 GiB). */
+ * file, more than 4 GiB), LLMC_ERR_FORMAT (a git-lfs pointer). */
 llmc_status llmc_text_file_read(const char *path, char **bytes, size_t *nbytes_ret);
 
 /* Cuts at the next line end from *cursor on: returns the line, ended by a zero

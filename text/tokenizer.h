@@ -25,14 +25,13 @@ struct llmc_tokenizer_rules {
     bool clean;         /* control characters dropped, white space to spaces */
 };
 
-/* Reads a Hugging Face folder: `tokenizer.json` (model WordPiece with a
- * BertNormalizer) if there, else `vocab.txt` with the rules of
- * `tokenizer_config.json` (BERT's defaults where that is missing). The
- * truncation and padding of tokenizer.json are left aside.
- * Errors: LLMC_ERR_IO, LLMC_ERR_FORMAT (with file and field),
- * LLMC_ERR_UNSUPPORTED (a tokenizer that is not BERT's; a tokenizer_config.json
- * whose rules contradict tokenizer.json), LLMC_ERR_MEMORY. This function is in
- * the library llmc_text_data; all others are in llmc_text. */
+/* Reads a Hugging Face folder: `tokenizer.json` (model WordPiece with a BertNormalizer) if there, else `vocab.txt` with
+ * the rules of `tokenizer_config.json` (BERT's defaults where that is missing). Whatever these files,
+ * `special_tokens_map.json` or `added_tokens.json` say must give the ids that transformers' AutoTokenizer gives;
+ * maximum lengths and padding are left aside. Errors: LLMC_ERR_IO, LLMC_ERR_FORMAT (with file and field),
+ * LLMC_ERR_UNSUPPORTED (a tokenizer that is not BERT's; added tokens; fields that llmc does not know;
+ * tokenizer_config.json and tokenizer.json that contradict each other), LLMC_ERR_MEMORY. This function is in the
+ * library llmc_text_data; all others are in llmc_text. */
 llmc_status llmc_tokenizer_load(struct llmc_tokenizer **out, const char *folder);
 
 /* From a vocabulary in memory: `nbytes` bytes of word pieces, each ended by one

@@ -1,35 +1,32 @@
 #include "text/tokenizer_json.h"
 
-#include "base/file.h"
+#include "base/json_fields.h"
 #include "base/memory.h"
 #include "text/encode.h"
+#include "text/tokenizer_config.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define JSON_NBYTES_MAX ((size_t)1 << 28)
+#define ANY(name) {name, LLMC_FIELD_ANY, NULL}
+#define CHECK_FIELDS(object, fields, where)                                                                            \
+    LLMC_TRY(llmc_json_fields_check(object, fields, sizeof fields / sizeof fields[0], path, where))
 
-llmc_status llmc_json_read(const char *path, json_t **out)
-{
-    llmc_status status = LLMC_OK;
-    char *bytes = NULL;
-    size_t nbytes = 0;
-    json_error_t error;
-    *out = NULL;
-    LLMC_TRY(llmc_file_read(path, JSON_NBYTES_MAX, &bytes, &nbytes));
-    *out = json_loadb(bytes, nbytes, 0, &error);
-    if (!*out)
-        LLMC_FAIL(LLMC_ERR_FORMAT, "%s:%d:%d: %s", path, error.line, error.column, error.text);
-    if (!json_is_object(*out)) {
-        json_decref(*out);
-        *out = NULL;
-        LLMC_FAIL(LLMC_ERR_FORMAT, "%s: not a JSON object", path);
-    }
-exit:
-    free(bytes);
-    return status;
-}
+static const struct llmc_json_field top_fields[] = {
+    ANY("version"),       ANY("truncation"),     ANY("padding"), ANY("added_tokens"), ANY("normalizer"),
+    ANY("pre_tokenizer"), ANY("post_processor"), ANY("decoder"), ANY("model"),
+};
+/* Only the side that is cut matters: how much is cut, data.tokens_max says. */
+static const struct llmc_json_field truncation_fields[] = {
+    {"direction", LLMC_FIELD_TEXT, "Right, right"}, ANY("max_length"), ANY("strategy"), ANY("stride")};
+static const struct llmc_json_field normalizer_fields[] = {
+    ANY("type"), ANY("clean_text"), ANY("handle_chinese_chars"), ANY("lowercase"), ANY("strip_accents")};
+static const struct llmc_json_field pre_tokenizer_fields[] = {ANY("type")};
+static const struct llmc_json_field model_fields[] = {
+    ANY("type"), ANY("unk_token"), ANY("continuing_subword_prefix"), ANY("max_input_chars_per_word"), ANY("vocab")};
+static const struct llmc_json_field processor_fields[] = {
+    ANY("type"), ANY("single"), ANY("pair"), ANY("special_tokens"), ANY("sep"), ANY("cls")};
 
 /* The text of a JSON string, or "nothing" where it is none: for comparisons and messages. */
 static const char *text_of(const json_t *value)
@@ -65,6 +62,7 @@ static llmc_status read_rules(struct llmc_tokenizer_rules *out, const json_t *ro
     const json_t *normalizer = json_object_get(root, "normalizer");
     int clean = 0, split_chinese = 0, lowercase = 0, strip_accents = 0;
     LLMC_TRY(expect_text(normalizer, "type", "BertNormalizer", path, "normalizer"));
+    CHECK_FIELDS(normalizer, normalizer_fields, "normalizer.");
     LLMC_TRY(read_boolean(normalizer, "clean_text", true, &clean, path));
     LLMC_TRY(read_boolean(normalizer, "handle_chinese_chars", true, &split_chinese, path));
     LLMC_TRY(read_boolean(normalizer, "lowercase", true, &lowercase, path));
@@ -81,6 +79,7 @@ static llmc_status check_model(const json_t *model, const char *path)
     /* Early files leave the type out; the fields below exist in WordPiece alone. */
     if (json_object_get(model, "type"))
         LLMC_TRY(expect_text(model, "type", "WordPiece", path, "model"));
+    CHECK_FIELDS(model, model_fields, "model.");
     LLMC_TRY(expect_text(model, "unk_token", llmc_special_names[LLMC_UNK], path, "model"));
     LLMC_TRY(expect_text(model, "continuing_subword_prefix", "##", path, "model"));
     const json_t *limit = json_object_get(model, "max_input_chars_per_word");
@@ -114,20 +113,35 @@ static llmc_status check_template(const json_t *processor, const char *key, cons
                       key, found, expected);
 }
 
-static llmc_status check_processor(const json_t *processor, const char *path)
+/* The processor puts an id of its own, which must be that of the vocabulary. */
+static llmc_status check_id(const json_t *id, const json_t *vocabulary, int special, const char *path)
+{
+    const char *name = llmc_special_names[special];
+    if (json_is_integer(id) && json_equal(id, json_object_get(vocabulary, name)))
+        return LLMC_OK;
+    return llmc_error(LLMC_ERR_FORMAT, "%s: post_processor has another id for %s than model.vocab", path, name);
+}
+
+static llmc_status check_processor(const json_t *processor, const json_t *vocabulary, const char *path)
 {
     llmc_status status = LLMC_OK;
-    if (strcmp(text_of(json_object_get(processor, "type")), "BertProcessing") == 0) {
-        const char *cls = text_of(json_array_get(json_object_get(processor, "cls"), 0));
-        const char *sep = text_of(json_array_get(json_object_get(processor, "sep"), 0));
-        if (strcmp(cls, "[CLS]") != 0 || strcmp(sep, "[SEP]") != 0)
-            LLMC_FAIL(LLMC_ERR_UNSUPPORTED, "%s: post_processor uses %s and %s; only [CLS] and [SEP] are supported",
-                      path, cls, sep);
-        return LLMC_OK;
+    const bool plain = strcmp(text_of(json_object_get(processor, "type")), "BertProcessing") == 0;
+    if (!plain)
+        LLMC_TRY(expect_text(processor, "type", "TemplateProcessing", path, "post_processor"));
+    CHECK_FIELDS(processor, processor_fields, "post_processor.");
+    if (!plain) {
+        LLMC_TRY(check_template(processor, "single", "[CLS]:0 A:0 [SEP]:0", path));
+        LLMC_TRY(check_template(processor, "pair", "[CLS]:0 A:0 [SEP]:0 B:1 [SEP]:1", path));
     }
-    LLMC_TRY(expect_text(processor, "type", "TemplateProcessing", path, "post_processor"));
-    LLMC_TRY(check_template(processor, "single", "[CLS]:0 A:0 [SEP]:0", path));
-    LLMC_TRY(check_template(processor, "pair", "[CLS]:0 A:0 [SEP]:0 B:1 [SEP]:1", path));
+    for (int special = LLMC_CLS; special <= LLMC_SEP; special++) {
+        const char *name = llmc_special_names[special];
+        const json_t *pair = json_object_get(processor, special == LLMC_CLS ? "cls" : "sep");
+        const json_t *ids = json_object_get(json_object_get(json_object_get(processor, "special_tokens"), name), "ids");
+        if (plain && strcmp(text_of(json_array_get(pair, 0)), name) != 0)
+            LLMC_FAIL(LLMC_ERR_UNSUPPORTED, "%s: post_processor uses %s; only %s is supported", path,
+                      text_of(json_array_get(pair, 0)), name);
+        LLMC_TRY(check_id(plain ? json_array_get(pair, 1) : json_array_get(ids, 0), vocabulary, special, path));
+    }
 exit:
     return status;
 }
@@ -141,10 +155,7 @@ static llmc_status check_added_tokens(const json_t *root, const json_t *vocabula
     json_array_foreach(json_object_get(root, "added_tokens"), index, token)
     {
         const char *content = text_of(json_object_get(token, "content"));
-        int special = 0;
-        while (special < LLMC_SPECIALS && strcmp(content, llmc_special_names[special]) != 0)
-            special++;
-        if (special == LLMC_SPECIALS)
+        if (llmc_special_find(content) == LLMC_SPECIALS)
             return llmc_error(LLMC_ERR_UNSUPPORTED, "%s: added_tokens has \"%s\"; only [PAD], [UNK], [CLS], [SEP] and "
                               "[MASK] are supported", path, content);
         for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
@@ -202,33 +213,17 @@ llmc_status llmc_tokenizer_from_json(struct llmc_tokenizer **out, const json_t *
     char *bytes = NULL;
     size_t nbytes = 0;
     *out = NULL;
+    CHECK_FIELDS(root, top_fields, "");
+    CHECK_FIELDS(json_object_get(root, "truncation"), truncation_fields, "truncation.");
     LLMC_TRY(check_model(model, path));
     LLMC_TRY(read_rules(&rules, root, path));
     LLMC_TRY(expect_text(json_object_get(root, "pre_tokenizer"), "type", "BertPreTokenizer", path, "pre_tokenizer"));
-    LLMC_TRY(check_processor(json_object_get(root, "post_processor"), path));
+    CHECK_FIELDS(json_object_get(root, "pre_tokenizer"), pre_tokenizer_fields, "pre_tokenizer.");
+    LLMC_TRY(check_processor(json_object_get(root, "post_processor"), vocabulary, path));
     LLMC_TRY(check_added_tokens(root, vocabulary, path));
     LLMC_TRY(join_vocabulary(&bytes, &nbytes, vocabulary, path));
     LLMC_TRY(llmc_tokenizer_create(out, bytes, nbytes, &rules, path));
 exit:
     free(bytes);
-    return status;
-}
-
-llmc_status llmc_tokenizer_config_from_json(struct llmc_tokenizer_config *out, const json_t *root, const char *path)
-{
-    static const char *const keys[LLMC_SPECIALS] = {"pad_token", "unk_token", "cls_token", "sep_token", "mask_token"};
-    llmc_status status = LLMC_OK;
-    for (int i = 0; i < LLMC_SPECIALS; i++) {
-        const json_t *token = json_object_get(root, keys[i]);
-        if (json_is_object(token))
-            token = json_object_get(token, "content");
-        if (token && strcmp(text_of(token), llmc_special_names[i]) != 0)
-            LLMC_FAIL(LLMC_ERR_UNSUPPORTED, "%s: %s is \"%s\"; only BERT's \"%s\" is supported", path, keys[i],
-                      text_of(token), llmc_special_names[i]);
-    }
-    LLMC_TRY(read_boolean(root, "do_lower_case", -1, &out->lowercase, path));
-    LLMC_TRY(read_boolean(root, "strip_accents", -1, &out->strip_accents, path));
-    LLMC_TRY(read_boolean(root, "tokenize_chinese_chars", -1, &out->split_chinese, path));
-exit:
     return status;
 }

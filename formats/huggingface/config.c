@@ -152,8 +152,8 @@ exit:
     return status;
 }
 
-/* Classes of transformers whose files hold no head that is named as a classifier's is; and those that do, but for
- * another task. */
+/* What is wrong with a head that a model of this class of transformers has; NULL where it is a classifier of ours, or has
+ * other names than one (then it is not read). */
 static const char *task_of(const char *class_name)
 {
     static const char *const known[] = {"BertForSequenceClassification", "BertModel", "BertForMaskedLM",

@@ -22,8 +22,6 @@ static const struct llmc_json_field fields[] = {
     OFF("add_cross_attention"), OFF("pruned_heads"), OFF("quantization_config"), OFF("compression_config"),
     OFF("per_layer_config"), OFF("auto_map"), OFF("custom_pipelines"), OFF("transformers_weights"), OFF("adapters"),
     OFF("adapter_fusion"), OFF("attention_window"),
-    TEXT("tokenizer_class", "BertTokenizer, BertTokenizerFast, DistilBertTokenizer, DistilBertTokenizerFast, "
-                            "ElectraTokenizer, ElectraTokenizerFast, PreTrainedTokenizerFast, TokenizersBackend"),
 
     /* training alone */
     ANY("hidden_dropout_prob"), ANY("attention_probs_dropout_prob"), ANY("classifier_dropout"),
@@ -45,8 +43,8 @@ static const struct llmc_json_field fields[] = {
     ANY("summary_activation"), ANY("summary_last_dropout"), ANY("summary_first_dropout"),
     ANY("summary_proj_to_labels"),
 
-    /* ids and texts that the tokenizer's files decide */
-    ANY("pad_token_id"), ANY("bos_token_id"), ANY("eos_token_id"), ANY("sep_token_id"), ANY("cls_token_id"),
+    /* ids and texts that the tokenizer's files decide; text/tokenizer_config.c reads the class */
+    ANY("tokenizer_class"),     ANY("pad_token_id"), ANY("bos_token_id"), ANY("eos_token_id"), ANY("sep_token_id"), ANY("cls_token_id"),
     ANY("mask_token_id"), ANY("unk_token_id"), ANY("decoder_start_token_id"), ANY("prefix"),
 
     /* generation */

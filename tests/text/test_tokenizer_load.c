@@ -61,7 +61,8 @@ static void write_json(const struct parts *parts)
 static int clean_folder(void **state)
 {
     (void)state;
-    static const char *const names[] = {"tokenizer.json", "tokenizer_config.json", "vocab.txt"};
+    static const char *const names[] = {"tokenizer.json",          "tokenizer_config.json", "vocab.txt",
+                                        "special_tokens_map.json", "added_tokens.json",     "config.json"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char *path;
         assert_int_equal(llmc_path_join(&path, folder, names[i]), LLMC_OK);
@@ -119,6 +120,7 @@ static void test_json(void **state)
     parts.normalizer = "{\"type\":\"BertNormalizer\",\"clean_text\":false,\"handle_chinese_chars\":false,"
                        "\"strip_accents\":null,\"lowercase\":false}";
     write_json(&parts);
+    write_file("tokenizer_config.json", "{\"tokenizer_class\": \"PreTrainedTokenizerFast\"}"); /* tokenizer.json alone */
     expect_rules("0000");
     parts.normalizer = "{\"type\":\"BertNormalizer\",\"clean_text\":true,\"handle_chinese_chars\":true,"
                        "\"strip_accents\":false,\"lowercase\":true}";
@@ -144,7 +146,9 @@ static void test_json_with_a_template(void **state)
         "{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},{\"SpecialToken\":{\"id\":\"[SEP]\",\"type_id\":0}}],"
         "\"pair\":[{\"SpecialToken\":{\"id\":\"[CLS]\",\"type_id\":0}},{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},"
         "{\"SpecialToken\":{\"id\":\"[SEP]\",\"type_id\":0}},{\"Sequence\":{\"id\":\"B\",\"type_id\":1}},"
-        "{\"SpecialToken\":{\"id\":\"[SEP]\",\"type_id\":1}}]}";
+        "{\"SpecialToken\":{\"id\":\"[SEP]\",\"type_id\":1}}],"
+        "\"special_tokens\":{\"[CLS]\":{\"id\":\"[CLS]\",\"ids\":[2],\"tokens\":[\"[CLS]\"]},"
+        "\"[SEP]\":{\"id\":\"[SEP]\",\"ids\":[3],\"tokens\":[\"[SEP]\"]}}}";
     write_json(&parts);
     expect_rules("1111");
     parts.post_processor = "{\"type\":\"TemplateProcessing\",\"single\":[{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}]}";
@@ -160,7 +164,7 @@ static void test_other_tokenizers_are_refused(void **state)
         llmc_status status;
         const char *message;
     } cases[] = {
-        {{.model = "\"type\":\"BPE\""}, LLMC_ERR_UNSUPPORTED, "model.type is \"BPE\""},
+        {{.model = "\"type\":\"BPE\",\"merges\":[]"}, LLMC_ERR_UNSUPPORTED, "model.type is \"BPE\""},
         {{.model = "\"type\":\"WordPiece\",\"unk_token\":\"<unk>\""}, LLMC_ERR_UNSUPPORTED, "model.unk_token"},
         {{.model = "\"unk_token\":\"[UNK]\",\"continuing_subword_prefix\":\"@@\""},
          LLMC_ERR_UNSUPPORTED,
@@ -178,21 +182,35 @@ static void test_other_tokenizers_are_refused(void **state)
         {{.post_processor = "null"}, LLMC_ERR_UNSUPPORTED, "post_processor.type"},
         {{.post_processor = "{\"type\":\"BertProcessing\",\"sep\":[\"</s>\",3],\"cls\":[\"<s>\",2]}"},
          LLMC_ERR_UNSUPPORTED,
-         "<s> and </s>"},
+         "uses <s>; only [CLS] is supported"},
+        {{.post_processor = "{\"type\":\"BertProcessing\",\"sep\":[\"[SEP]\",4],\"cls\":[\"[CLS]\",2]}"},
+         LLMC_ERR_FORMAT,
+         "post_processor has another id for [SEP]"},
+        {{.model = "\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\",\"fuse_unk\":true"},
+         LLMC_ERR_UNSUPPORTED,
+         "does not know the field \"model.fuse_unk\""},
+        {{.normalizer = "{\"type\":\"BertNormalizer\",\"lower\":true}"}, LLMC_ERR_UNSUPPORTED, "\"normalizer.lower\""},
+        {{.normalizer = "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"BertNormalizer\"}]}"},
+         LLMC_ERR_UNSUPPORTED,
+         "normalizer.type is \"Sequence\""},
+        {{.normalizer = "{\"type\":\"BertNormalizer\",\"lowercase\":false}"},
+         LLMC_ERR_UNSUPPORTED,
+         "does not say do_lower_case: true, which transformers then takes, but "},
+        {{.normalizer = "{\"type\":\"BertNormalizer\",\"clean_text\":false}"}, LLMC_ERR_UNSUPPORTED, "clean_text: false"},
         {{.added = "[{\"id\":5,\"content\":\"a\"}]"}, LLMC_ERR_UNSUPPORTED, "added_tokens has \"a\""},
         {{.added = "[{\"id\":4,\"content\":\"[MASK]\",\"lstrip\":true}]"}, LLMC_ERR_UNSUPPORTED, "\"lstrip\": true"},
         {{.added = "[{\"id\":5,\"content\":\"[MASK]\"}]"}, LLMC_ERR_FORMAT, "[MASK] has another id"},
         {{.added = "[17]"}, LLMC_ERR_UNSUPPORTED, "added_tokens has \"nothing\""},
         {{.vocabulary = "[]"}, LLMC_ERR_FORMAT, "model.vocab is missing or not an object"},
-        {{.vocabulary = "{}", .added = "[]"}, LLMC_ERR_FORMAT, "the vocabulary is empty"},
-        {{.vocabulary = "{\"a\":0,\"b\":2}", .added = "[]"},
+        {{.vocabulary = "{}", .added = "[]"}, LLMC_ERR_FORMAT, "another id for [CLS] than model.vocab"},
+        {{.vocabulary = "{\"[CLS]\":2,\"[SEP]\":3,\"x\":1,\"a\":0,\"b\":5}", .added = "[]"},
          LLMC_ERR_FORMAT,
-         "model.vocab[\"b\"] is not an id from 0 to 1"},
-        {{.vocabulary = "{\"a\":-1}", .added = "[]"}, LLMC_ERR_FORMAT, "model.vocab[\"a\"]"},
-        {{.vocabulary = "{\"a\":\"0\"}", .added = "[]"}, LLMC_ERR_FORMAT, "model.vocab[\"a\"]"},
-        {{.vocabulary = "{\"a\":0,\"b\":0}", .added = "[]"}, LLMC_ERR_FORMAT, "gives the id 0 to"},
-        {{.vocabulary = "{\"a\\nb\":0}", .added = "[]"}, LLMC_ERR_UNSUPPORTED, "holds a line end"},
-        {{.vocabulary = "{\"a\":0}", .added = "[]"}, LLMC_ERR_FORMAT, "no [PAD]"},
+         "model.vocab[\"b\"] is not an id from 0 to 4"},
+        {{.vocabulary = "{\"[CLS]\":2,\"[SEP]\":3,\"x\":1,\"a\":-1}", .added = "[]"}, LLMC_ERR_FORMAT, "model.vocab[\"a\"]"},
+        {{.vocabulary = "{\"[CLS]\":2,\"[SEP]\":3,\"x\":1,\"a\":\"0\"}", .added = "[]"}, LLMC_ERR_FORMAT, "model.vocab[\"a\"]"},
+        {{.vocabulary = "{\"[CLS]\":2,\"[SEP]\":3,\"x\":1,\"a\":0,\"b\":0}", .added = "[]"}, LLMC_ERR_FORMAT, "gives the id 0 to"},
+        {{.vocabulary = "{\"[CLS]\":2,\"[SEP]\":3,\"x\":1,\"a\\nb\":0}", .added = "[]"}, LLMC_ERR_UNSUPPORTED, "holds a line end"},
+        {{.vocabulary = "{\"[CLS]\":2,\"[SEP]\":3,\"x\":1,\"a\":0}", .added = "[]"}, LLMC_ERR_FORMAT, "no [PAD]"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct parts parts = good;
@@ -236,6 +254,135 @@ static void test_contradicting_files_are_refused(void **state)
     expect_error(LLMC_ERR_FORMAT, "tokenizer_config.json:1:");
 }
 
+/* Big numbers as Python writes them, and what else changes no id. */
+static void test_fields_of_tokenizer_config(void **state)
+{
+    (void)state;
+    static const char *const good_ones[] = {
+        "{\"model_max_length\": 1000000000000000019884624838656, \"do_lower_case\": true}",
+        "{\"model_max_length\": 1e30, \"tokenizer_class\": null, \"padding_side\": \"left\"}",
+        "{\"tokenizer_class\": \"BertTokenizerFast\", \"never_split\": null, \"do_basic_tokenize\": true}",
+        "{\"additional_special_tokens\": [], \"extra_special_tokens\": {}, \"bos_token\": null}",
+        "{\"additional_special_tokens\": [\"[MASK]\"], \"eos_token\": \"[SEP]\", \"never_split\": [\"[UNK]\"]}",
+        "{\"model_input_names\": [\"input_ids\", \"token_type_ids\", \"attention_mask\"]}",
+        "{\"truncation_side\": \"right\", \"max_length\": 128, \"stride\": 0, \"split_special_tokens\": false}",
+        "{\"added_tokens_decoder\": {\"4\": {\"content\": \"[MASK]\", \"lstrip\": false, \"special\": true}}}",
+    };
+    static const struct {
+        const char *config;
+        llmc_status status;
+        const char *words;
+    } bad_ones[] = {
+        {"{\"word_tokenizer_type\": \"mecab\"}", LLMC_ERR_UNSUPPORTED, "does not know the field \"word_tokenizer_type\""},
+        {"{\"tokenizer_class\": \"BertJapaneseTokenizer\"}", LLMC_ERR_UNSUPPORTED, "\"tokenizer_class\" is \"BertJapanese"},
+        {"{\"do_lower_case\": null}", LLMC_ERR_FORMAT, "do_lower_case is neither"},
+        {"{\"do_basic_tokenize\": false}", LLMC_ERR_UNSUPPORTED, "\"do_basic_tokenize\" is false"},
+        {"{\"never_split\": [\"C++\"]}", LLMC_ERR_UNSUPPORTED, "never_split adds the token \"C++\""},
+        {"{\"truncation_side\": \"left\"}", LLMC_ERR_UNSUPPORTED, "\"truncation_side\" is \"left\""},
+        {"{\"split_special_tokens\": true}", LLMC_ERR_UNSUPPORTED, "\"split_special_tokens\" is true"},
+        {"{\"additional_special_tokens\": [\"[MASK]\", \"<e>\"]}", LLMC_ERR_UNSUPPORTED, "adds the token \"<e>\""},
+        {"{\"extra_special_tokens\": {\"image\": \"<i>\"}}", LLMC_ERR_UNSUPPORTED, "adds the token \"<i>\""},
+        {"{\"bos_token\": \"<s>\"}", LLMC_ERR_UNSUPPORTED, "bos_token adds the token \"<s>\""},
+        {"{\"model_input_names\": [\"input_ids\"]}", LLMC_ERR_UNSUPPORTED, "model_input_names"},
+        {"{\"added_tokens_decoder\": {\"7\": {\"content\": \"<e>\"}}}", LLMC_ERR_UNSUPPORTED, "adds the token \"<e>\""},
+        {"{\"added_tokens_decoder\": {\"7\": {\"content\": \"[MASK]\"}}}", LLMC_ERR_FORMAT, "gives [MASK] the id 7; in the vocabulary it is 4"},
+        {"{\"added_tokens_decoder\": {\"4\": {\"content\": \"[MASK]\", \"lstrip\": true}}}", LLMC_ERR_UNSUPPORTED, "\"lstrip\": true"},
+        {"version https://git-lfs.github.com/spec/v1\n", LLMC_ERR_FORMAT, "git lfs pull"},
+    };
+    for (int json = 0; json < 2; json++) {
+        if (json)
+            write_json(&good);
+        else
+            write_file("vocab.txt", VOCABULARY);
+        for (size_t i = 0; i < sizeof good_ones / sizeof good_ones[0]; i++) {
+            write_file("tokenizer_config.json", good_ones[i]);
+            expect_rules("1111");
+        }
+        for (size_t i = 0; i < sizeof bad_ones / sizeof bad_ones[0]; i++) {
+            write_file("tokenizer_config.json", bad_ones[i].config);
+            expect_error(bad_ones[i].status, bad_ones[i].words);
+            assert_non_null(strstr(llmc_error_message(), "tokenizer_config.json"));
+        }
+    }
+}
+
+/* Flags of special tokens count only where tokenizer.json does not have them. */
+static void test_flags_of_special_tokens(void **state)
+{
+    (void)state;
+    write_file("special_tokens_map.json", "{\"mask_token\": {\"content\": \"[MASK]\", \"lstrip\": true}}");
+    write_json(&good);
+    expect_rules("1111");
+    clean_folder(NULL);
+    write_file("vocab.txt", VOCABULARY);
+    write_file("special_tokens_map.json", "{\"mask_token\": {\"content\": \"[MASK]\", \"lstrip\": true}}");
+    expect_error(LLMC_ERR_UNSUPPORTED, "special_tokens_map.json: token [MASK] with \"lstrip\": true");
+}
+
+static void test_files_that_add_tokens(void **state)
+{
+    (void)state;
+    write_file("vocab.txt", VOCABULARY);
+    write_file("added_tokens.json", "{\"[MASK]\": 4}");
+    expect_rules("1111");
+    write_file("added_tokens.json", "{\"<e>\": 7}");
+    expect_error(LLMC_ERR_UNSUPPORTED, "added_tokens.json: the file adds the token \"<e>\"");
+    write_file("added_tokens.json", "{\"[MASK]\": 7}");
+    expect_error(LLMC_ERR_FORMAT, "added_tokens.json: the file gives [MASK] the id 7");
+    write_file("added_tokens.json", "{}");
+    write_file("special_tokens_map.json", "{\"additional_special_tokens\": [{\"content\": \"<e>\"}]}");
+    expect_error(LLMC_ERR_UNSUPPORTED, "special_tokens_map.json: additional_special_tokens adds the token \"<e>\"");
+    write_file("special_tokens_map.json", "{\"cls_token\": \"<s>\"}");
+    expect_error(LLMC_ERR_UNSUPPORTED, "special_tokens_map.json: cls_token is \"<s>\"");
+}
+
+/* The class may stand in config.json; some classes take tokenizer.json as it is. */
+static void test_class_of_config(void **state)
+{
+    (void)state;
+    struct parts parts = good;
+    parts.normalizer = "{\"type\":\"BertNormalizer\",\"lowercase\":false}";
+    write_json(&parts);
+    write_file("config.json", "{\"tokenizer_class\": \"PreTrainedTokenizerFast\", \"hidden_size\": 8}");
+    expect_rules("0011");
+    write_file("tokenizer_config.json", "{\"tokenizer_class\": \"BertTokenizer\"}");
+    expect_error(LLMC_ERR_UNSUPPORTED, "make them agree");
+    write_file("tokenizer_config.json", "{}");
+    write_file("config.json", "{\"tokenizer_class\": \"BertJapaneseTokenizer\"}");
+    expect_error(LLMC_ERR_UNSUPPORTED, "config.json: \"tokenizer_class\" is \"BertJapaneseTokenizer\"");
+}
+
+/* Only the side matters that is cut. */
+static void test_truncation_and_unknown_parts(void **state)
+{
+    (void)state;
+    char *path, *content, *changed;
+    write_json(&good);
+    assert_int_equal(llmc_path_join(&path, folder, "tokenizer.json"), LLMC_OK);
+    assert_int_equal(llmc_file_read(path, 1 << 20, &content, NULL), LLMC_OK);
+    char *rest = strstr(content, "{\"max_length\":3}");
+    assert_non_null(rest);
+    *rest = 0;
+    rest += strlen("{\"max_length\":3}");
+    static const struct {
+        const char *truncation, *words;
+    } cases[] = {{"null", NULL},
+                 {"{\"direction\":\"Right\",\"max_length\":128,\"strategy\":\"LongestFirst\",\"stride\":0}", NULL},
+                 {"{\"direction\":\"Left\"}", "\"truncation.direction\" is \"Left\""},
+                 {"null,\"dropout\":1", "does not know the field \"dropout\""}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(llmc_format(&changed, "%s%s%s", content, cases[i].truncation, rest), LLMC_OK);
+        write_file("tokenizer.json", changed);
+        if (cases[i].words)
+            expect_error(LLMC_ERR_UNSUPPORTED, cases[i].words);
+        else
+            expect_rules("1111");
+        free(changed);
+    }
+    free(content);
+    free(path);
+}
+
 static void test_vocabulary(void **state)
 {
     (void)state;
@@ -260,6 +407,8 @@ static void test_vocabulary_line_ends(void **state)
     expect_rules("1111");
     write_file("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n##b");
     expect_rules("1111");
+    write_file("vocab.txt", "[PAD]\n[UNK] \n[CLS]\n[SEP]\t\n[MASK]\na\n##b  ");
+    expect_rules("1111");
 }
 
 static void test_bad_vocabulary(void **state)
@@ -271,6 +420,8 @@ static void test_bad_vocabulary(void **state)
     expect_error(LLMC_ERR_FORMAT, "vocab.txt: the vocabulary has no [CLS]");
     write_file("vocab.txt", "[PAD]\n\xFF\n");
     expect_error(LLMC_ERR_FORMAT, "not UTF-8");
+    write_file("vocab.txt", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a21\nsize 231508\n");
+    expect_error(LLMC_ERR_FORMAT, "vocab.txt: a git-lfs pointer");
 }
 
 static void test_empty_folder(void **state)
@@ -288,6 +439,11 @@ int main(void)
         cmocka_unit_test_teardown(test_other_tokenizers_are_refused, clean_folder),
         cmocka_unit_test_teardown(test_broken_json, clean_folder),
         cmocka_unit_test_teardown(test_contradicting_files_are_refused, clean_folder),
+        cmocka_unit_test_teardown(test_fields_of_tokenizer_config, clean_folder),
+        cmocka_unit_test_teardown(test_flags_of_special_tokens, clean_folder),
+        cmocka_unit_test_teardown(test_files_that_add_tokens, clean_folder),
+        cmocka_unit_test_teardown(test_class_of_config, clean_folder),
+        cmocka_unit_test_teardown(test_truncation_and_unknown_parts, clean_folder),
         cmocka_unit_test_teardown(test_vocabulary, clean_folder),
         cmocka_unit_test_teardown(test_vocabulary_line_ends, clean_folder),
         cmocka_unit_test_teardown(test_bad_vocabulary, clean_folder),

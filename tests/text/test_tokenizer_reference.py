@@ -147,6 +147,7 @@ def folder_with(parent, name, change):
     change(content)
     with open(folder / "tokenizer.json", "w", encoding="utf-8") as file:
         json.dump(content, file)
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')  # tokenizer.json alone
     return folder
 
 

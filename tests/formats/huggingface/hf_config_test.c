@@ -132,7 +132,6 @@ static void errors_name_file_and_field(void **state)
         {"{" SMALL ",\"quantization_config\":{\"bits\":8}}", LLMC_ERR_UNSUPPORTED, "\"quantization_config\""},
         {"{" SMALL ",\"auto_map\":{\"AutoModel\":\"m.M\"}}", LLMC_ERR_UNSUPPORTED, "\"auto_map\""},
         {"{" SMALL ",\"per_layer_config\":{\"0\":{\"hidden_size\":2}}}", LLMC_ERR_UNSUPPORTED, "\"per_layer_config\""},
-        {"{" SMALL ",\"tokenizer_class\":\"BertJapaneseTokenizer\"}", LLMC_ERR_UNSUPPORTED, "\"tokenizer_class\""},
         {"{" SMALL ",\"rope_theta\":10000.0}", LLMC_ERR_UNSUPPORTED, "does not know the field \"rope_theta\""},
         {"{" SMALL ",\"hidden_act\":\"swish\"}", LLMC_ERR_UNSUPPORTED, "\"hidden_act\": activation function \"swish\""},
         {"{" SMALL ",\"hidden_act\":\"gelu_10\"}", LLMC_ERR_UNSUPPORTED, "\"gelu_10\""},
