@@ -198,7 +198,7 @@ static llmc_status parse(const struct source *source, struct llmc_hf_config *out
     struct llmc_architecture *architecture = &out->architecture;
     const char *type, *activation;
     int32_t layers, heads, ffn;
-    LLMC_TRY(get_text(source, "model_type", "", &type));
+    LLMC_TRY(get_text(source, "model_type", "bert", &type)); /* Google's first files have none */
     if (strcmp(type, "bert") != 0)
         LLMC_FAIL(LLMC_ERR_UNSUPPORTED, "%s: \"model_type\" is \"%.100s\"; allowed is \"bert\"", source->path, type);
     LLMC_TRY(llmc_hf_config_fields_check(source->root, source->path));

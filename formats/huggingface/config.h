@@ -15,7 +15,7 @@ struct llmc_hf_config {
                          * the field; NULL: nothing is in the way */
 };
 
-/* Reads and checks config.json: "model_type" must be "bert"; missing fields are those of Hugging Face's BertConfig, but
+/* Reads and checks config.json: "model_type" must be "bert" or missing; missing fields are those of Hugging Face's BertConfig, but
  * "vocab_size" must be there; every field must be known to llmc. On failure *out is all zero. Errors name file and
  * field: LLMC_ERR_IO, LLMC_ERR_FORMAT, LLMC_ERR_UNSUPPORTED. */
 llmc_status llmc_hf_config_read(struct llmc_hf_config *out, const char *path);

@@ -30,7 +30,7 @@ static const struct llmc_json_field fields[] = {
     /* how transformers computes, not what */
     ANY("dtype"), ANY("torch_dtype"), ANY("use_bfloat16"), ANY("torchscript"), ANY("use_cache"),
     ANY("chunk_size_feed_forward"), ANY("attn_implementation"), ANY("_attn_implementation"),
-    ANY("_attn_implementation_autoset"), ANY("tf_legacy_loss"), ANY("xla_device"),
+    ANY("_attn_implementation_autoset"), ANY("_attn_implementation_internal"), ANY("tf_legacy_loss"), ANY("xla_device"),
 
     /* what transformers hands back besides the logits */
     ANY("output_attentions"), ANY("output_hidden_states"), ANY("output_past"), ANY("return_dict"),
@@ -62,7 +62,10 @@ static const struct llmc_json_field fields[] = {
     ANY("_name_or_path"), ANY("name_or_path"), ANY("_commit_hash"), ANY("transformers_version"),
     ANY("task_specific_params"), ANY("language"), ANY("name"), ANY("license"), ANY("model_max_length"),
     ANY("sentence_transformers"), ANY("transformers.js_config"), ANY("adapters_version"), ANY("is_local"),
-    ANY("llmc_inputs"),
+    ANY("sbert_ce_default_activation_function"), ANY("llmc_inputs"),
+
+    /* TinyBERT's */
+    OFF("cell"), OFF("structure"), ANY("pre_trained"), ANY("training"), ANY("emb_size"),
 };
 
 llmc_status llmc_hf_config_fields_check(const json_t *root, const char *path)

@@ -37,8 +37,8 @@ static const struct form {
     {"*.pt", "torch and safetensors", FROM_TORCH, ONE_FILE},
     {"*.pth", "torch and safetensors", FROM_TORCH, ONE_FILE},
     {"*.ckpt", "torch and safetensors", FROM_TORCH, ONE_FILE},
-    {"tf_model.h5", "transformers below 5, tensorflow and tf-keras", FROM_FRAMEWORK("tf"), FOLDER},
-    {"flax_model.msgpack", "transformers below 5 and flax", FROM_FRAMEWORK("flax"), FOLDER},
+    {"tf_model.h5", "transformers below 5, torch, tensorflow and tf-keras", FROM_FRAMEWORK("tf"), FOLDER},
+    {"flax_model.msgpack", "transformers below 5, torch and flax", FROM_FRAMEWORK("flax"), FOLDER},
 };
 
 /* Kept beside weights by trainers; not weights. */

@@ -56,6 +56,21 @@ static void all_fields_are_read(void **state)
     llmc_hf_config_release(&config);
 }
 
+/* config.json of the small BERTs that Google published in 2020, and TinyBERT's. */
+static void old_files_are_read(void **state)
+{
+    (void)state;
+    struct llmc_hf_config config;
+    assert_ok(read_text(&config, "{\"hidden_size\": 128, \"hidden_act\": \"gelu\", \"initializer_range\": 0.02, "
+                        "\"vocab_size\": 30522, \"hidden_dropout_prob\": 0.1, \"num_attention_heads\": 2, "
+                        "\"type_vocab_size\": 2, \"max_position_embeddings\": 512, \"num_hidden_layers\": 2, "
+                        "\"intermediate_size\": 512, \"attention_probs_dropout_prob\": 0.1}"));
+    assert_int_equal(config.architecture.layers, 2);
+    llmc_hf_config_release(&config);
+    assert_ok(read_text(&config, "{" SMALL ",\"cell\":{},\"emb_size\":312,\"pre_trained\":\"\",\"structure\":[],\"training\":\"\"}"));
+    llmc_hf_config_release(&config);
+}
+
 static void names_of_activations(void **state)
 {
     (void)state;
@@ -121,7 +136,7 @@ static void errors_name_file_and_field(void **state)
         {"{\"a\":1,\n\"a\":2}", LLMC_ERR_FORMAT, "config.json:2:3: duplicate object key"},
         {"[]", LLMC_ERR_FORMAT, "not a JSON object"},
         {"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", LLMC_ERR_FORMAT, "git lfs pull"},
-        {"{}", LLMC_ERR_UNSUPPORTED, "\"model_type\" is \"\"; allowed is \"bert\""},
+        {"{}", LLMC_ERR_FORMAT, "\"vocab_size\" is missing"},
         {"{\"model_type\":\"gpt2\"}", LLMC_ERR_UNSUPPORTED, "\"model_type\" is \"gpt2\""},
         {"{\"model_type\":7}", LLMC_ERR_FORMAT, "\"model_type\" is 7; allowed is a text"},
         {"{\"model_type\":\"bert\"}", LLMC_ERR_FORMAT, "\"vocab_size\" is missing"},
@@ -166,6 +181,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_those_of_bert_config), cmocka_unit_test(all_fields_are_read),
+        cmocka_unit_test(old_files_are_read),
         cmocka_unit_test(names_of_activations),              cmocka_unit_test(heads_of_other_tasks_are_named),
         cmocka_unit_test(errors_name_file_and_field),
     };
