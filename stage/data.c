@@ -26,6 +26,9 @@ static llmc_status take_teacher_labels(struct llmc_data *data, const struct llmc
     const struct llmc_labels outputs = {folder->label_names, folder->architecture.labels};
     const struct llmc_labels given = {config->teacher.labels.texts, config->teacher.labels.count};
     struct llmc_labels matched = {0};
+    if (!data->teacher_answers && given.count > 0)
+        return llmc_error(LLMC_ERR_CONFIG, "teacher.labels: %s has no classifier that is kept, so the labels need no order",
+                          data->teacher_folder);
     if (!data->teacher_answers)
         return LLMC_OK;
     LLMC_TRY(llmc_hf_folder_check_head(folder));
