@@ -96,7 +96,7 @@ llmc_status llmc_architecture_check(const struct llmc_architecture *architecture
     for (int32_t i = 0; i < architecture->layers; i++)
         LLMC_TRY(check_layer(architecture, i));
     if (!(architecture->norm_epsilon > 0 && architecture->norm_epsilon < 1))
-        LLMC_FAIL(LLMC_ERR_FORMAT, "norm_epsilon is %g; legal is above 0, below 1",
+        LLMC_FAIL(LLMC_ERR_FORMAT, "norm_epsilon is %g; allowed is above 0, below 1",
                   (double)architecture->norm_epsilon);
 exit:
     return status;
@@ -115,5 +115,5 @@ llmc_status llmc_activation_parse(const char *name, enum llmc_activation *activa
             return LLMC_OK;
         }
     }
-    return llmc_error(LLMC_ERR_UNSUPPORTED, "activation function \"%s\"; legal are gelu, gelu_new, relu", name);
+    return llmc_error(LLMC_ERR_UNSUPPORTED, "activation function \"%s\"; allowed are gelu, gelu_new, relu", name);
 }

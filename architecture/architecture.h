@@ -54,7 +54,7 @@ struct llmc_layer_shape llmc_architecture_widest(const struct llmc_architecture 
  * the first that breaks one, with its layer. Errors: LLMC_ERR_FORMAT. */
 llmc_status llmc_architecture_check(const struct llmc_architecture *architecture);
 
-/* "gelu", "gelu_new", "relu"; and back. Errors: LLMC_ERR_UNSUPPORTED with the legal values. */
+/* "gelu", "gelu_new", "relu"; and back. Errors: LLMC_ERR_UNSUPPORTED with the allowed values. */
 const char *llmc_activation_name(enum llmc_activation activation);
 llmc_status llmc_activation_parse(const char *name, enum llmc_activation *activation);
 

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-void llmc_log_softmax(const float *logits, int32_t count, double temperature, double *out)
+void llmc_task_log_softmax(const float *logits, int32_t count, double temperature, double *out)
 {
     double max = -INFINITY, sum = 0;
     for (int32_t i = 0; i < count; i++) {
@@ -22,7 +22,7 @@ static double cross_entropy(const float *logits, const int32_t *label, int32_t s
 {
     double loss = 0, factor = weight / sequences;
     for (int32_t s = 0; s < sequences; s++) {
-        llmc_log_softmax(logits + (int64_t)s * labels, labels, 1.0, work);
+        llmc_task_log_softmax(logits + (int64_t)s * labels, labels, 1.0, work);
         loss -= work[label[s]];
         for (int32_t i = 0; i < labels; i++)
             dlogits[(int64_t)s * labels + i] += (float)(scale * factor * (exp(work[i]) - (i == label[s])));

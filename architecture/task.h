@@ -31,6 +31,6 @@ struct llmc_task {
 extern const struct llmc_task llmc_task_single_label;
 
 /* out [count] = log softmax of logits [count] / temperature. */
-void llmc_log_softmax(const float *logits, int32_t count, double temperature, double *out);
+void llmc_task_log_softmax(const float *logits, int32_t count, double temperature, double *out);
 
 #endif

@@ -57,7 +57,7 @@ static llmc_status learn_ranges(void *context, const struct llmc_gradients *grad
                                 double learning_rate)
 {
     struct llmc_bench_work *work = context;
-    llmc_ranges_learn(&work->ranges, gradients->dscales, scale, LLMC_RANGE_RATE * learning_rate);
+    llmc_calibrate_learn(&work->ranges, gradients->dscales, scale, LLMC_RANGE_RATE * learning_rate);
     return LLMC_OK;
 }
 
@@ -71,7 +71,7 @@ static llmc_status read_texts(struct llmc_bench_work *work)
     LLMC_TRY(llmc_tokenizer_load(&tokenizer, work->options.model_folder));
     LLMC_TRY(llmc_rows_read(&rows, work->options.texts, &columns, &labels));
     if (labels.count < 2 || labels.count > LABELS_MAX)
-        LLMC_FAIL(LLMC_ERR_DATA, "%s: has %d different labels; 2 to %d are legal", work->options.texts, labels.count,
+        LLMC_FAIL(LLMC_ERR_DATA, "%s: has %d different labels; 2 to %d are allowed", work->options.texts, labels.count,
                   LABELS_MAX);
     work->labels = labels.count;
     LLMC_TRY(llmc_dataset_encode(&work->data, &rows, tokenizer, TOKENS_MAX));
@@ -194,7 +194,7 @@ static llmc_status one_batch(struct llmc_bench_work *work, const int64_t *rows, 
         double start = llmc_clock();
         LLMC_TRY(llmc_batch_gather(&memory->batch, &work->data, rows, count));
         memory->times.data += llmc_clock() - start;
-        struct llmc_pass pass = {.batch = llmc_batch_tokens(&memory->batch)};
+        struct llmc_pass pass = {.batch = llmc_step_tokens(&memory->batch)};
         LLMC_TRY(llmc_bert_forward(&work->model, &work->ops, &pass, &memory->activations, memory->logits));
     } else {
         LLMC_TRY(llmc_step_run(&work->training, memory, rows, count, &metrics));

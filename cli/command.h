@@ -30,7 +30,7 @@ int llmc_command_end(llmc_status status);
 /* Prints "llmc COMMAND: MESSAGE" (command NULL: "llmc-distill: ...") and where help is; returns LLMC_EXIT_USAGE. */
 int llmc_command_usage_error(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The number of option NAME: LLMC_ERR_ARGUMENT with the legal range otherwise. */
+/* The number of option NAME: LLMC_ERR_ARGUMENT with the allowed range otherwise. */
 llmc_status llmc_command_number(const char *option, const char *text, int min, int max, int *out);
 
 /* *out = the path of PROGRAM in the folder of this program; the caller frees it. Errors: LLMC_ERR_IO, LLMC_ERR_MEMORY. */

@@ -49,7 +49,7 @@ static llmc_status parse_kind(const char *text, bool kinds[LLMC_BENCH_KINDS])
         found = found || kinds[kind];
     }
     return found ? LLMC_OK
-                 : llmc_error(LLMC_ERR_ARGUMENT, "--work is \"%s\"; legal: distil, qat, finetune, logits", text);
+                 : llmc_error(LLMC_ERR_ARGUMENT, "--work is \"%s\"; allowed are distil, qat, finetune, logits", text);
 }
 
 static llmc_status parse_precision(const char *text, enum llmc_number *number)
@@ -61,7 +61,7 @@ static llmc_status parse_precision(const char *text, enum llmc_number *number)
             return LLMC_OK;
         }
     }
-    return llmc_error(LLMC_ERR_ARGUMENT, "--precision is \"%s\"; legal: fp32, fp16, bf16", text);
+    return llmc_error(LLMC_ERR_ARGUMENT, "--precision is \"%s\"; allowed are fp32, fp16, bf16", text);
 }
 
 static llmc_status parse_dropout(const char *text, float *dropout)
@@ -69,7 +69,7 @@ static llmc_status parse_dropout(const char *text, float *dropout)
     char *end;
     *dropout = strtof(text, &end);
     if (end == text || *end || !(*dropout >= 0 && *dropout < 1))
-        return llmc_error(LLMC_ERR_ARGUMENT, "--dropout is \"%s\"; legal: 0 to below 1", text);
+        return llmc_error(LLMC_ERR_ARGUMENT, "--dropout is \"%s\"; allowed are 0 to below 1", text);
     return LLMC_OK;
 }
 

@@ -76,7 +76,7 @@ static llmc_status distill(const char *config_path, const char *const *sets, siz
     struct llmc_progress progress;
     char *measure_program = NULL, *answer_program = NULL, *yaml = NULL, *report_path = NULL;
     llmc_progress_init(&progress, stderr);
-    LLMC_TRY(llmc_config_load(&config, config_path, sets, set_count, llmc_stage_kinds()));
+    LLMC_TRY(llmc_config_load(&config, config_path, sets, set_count, llmc_run_stage_kinds()));
     LLMC_TRY(llmc_command_sibling("llmc-distill", &measure_program));
     LLMC_TRY(llmc_command_sibling("llmc", &answer_program));
     LLMC_TRY(llmc_config_write(&config, &yaml));
@@ -111,8 +111,8 @@ static llmc_status measure(const char *checkpoint, const char *config_path, cons
     llmc_status status = LLMC_OK;
     struct llmc_config config = {0};
     char *json = NULL;
-    LLMC_TRY(llmc_config_load(&config, config_path, sets, set_count, llmc_stage_kinds()));
-    LLMC_TRY(llmc_measure_checkpoint(&config, checkpoint, &json));
+    LLMC_TRY(llmc_config_load(&config, config_path, sets, set_count, llmc_run_stage_kinds()));
+    LLMC_TRY(llmc_stage_measure_checkpoint(&config, checkpoint, &json));
     puts(json);
     LLMC_TRY(llmc_command_flush());
 exit:
@@ -124,7 +124,7 @@ exit:
 static llmc_status print_keys(bool markdown)
 {
     char *text = NULL;
-    llmc_status status = llmc_config_describe(llmc_stage_kinds(), markdown, &text);
+    llmc_status status = llmc_config_describe(llmc_run_stage_kinds(), markdown, &text);
     if (status == LLMC_OK) {
         fputs(text, stdout);
         status = llmc_command_flush();

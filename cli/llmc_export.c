@@ -41,7 +41,7 @@ static const struct format formats[] = {
 #else
     {"onnx", ".onnx", NULL},
 #endif
-    {"safetensors", "-hf", llmc_hf_export},
+    {"safetensors", "-hf", llmc_export_hf},
 };
 
 enum { FORMATS = sizeof formats / sizeof formats[0] };
@@ -99,7 +99,7 @@ int llmc_command_export(int argc, char **argv)
         case 't':
             format = find_format(optarg);
             if (!format)
-                return llmc_command_usage_error("export", "--to %s: no such format; legal are onnx, safetensors", optarg);
+                return llmc_command_usage_error("export", "--to %s: no such format; allowed are onnx, safetensors", optarg);
             break;
         case 'o':
             output = optarg;
@@ -116,7 +116,7 @@ int llmc_command_export(int argc, char **argv)
     if (argc - optind != 1)
         return llmc_command_usage_error("export", "one FILE is needed");
     if (!format)
-        return llmc_command_usage_error("export", "--to FORMAT is needed; legal are onnx, safetensors");
+        return llmc_command_usage_error("export", "--to FORMAT is needed; allowed are onnx, safetensors");
     llmc_command_catch_signals();
     return llmc_command_end(export(argv[optind], format, output));
 }

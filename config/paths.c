@@ -44,15 +44,15 @@ exit:
     return status;
 }
 
-llmc_status llmc_data_path(const struct llmc_config *config, const char *folder, const char *file, char **out)
+llmc_status llmc_config_path(const struct llmc_config *config, const char *folder, const char *file, char **out)
 {
     llmc_status status = find(folder, file, out);
     if (status == LLMC_OK && !*out)
-        status = llmc_data_missing(config, folder, file);
+        status = llmc_config_missing(config, folder, file);
     return status;
 }
 
-llmc_status llmc_data_missing(const struct llmc_config *config, const char *folder, const char *file)
+llmc_status llmc_config_missing(const struct llmc_config *config, const char *folder, const char *file)
 {
     const char *root = data_root();
     bool is_teacher = config->teacher.folder && strcmp(folder, config->teacher.folder) == 0;

@@ -11,8 +11,8 @@ double llmc_distill_kl(const float *student, const float *teacher, int32_t seque
     double loss = 0, factor = weight * temperature * temperature / sequences;
     for (int32_t s = 0; s < sequences; s++) {
         int64_t row = (int64_t)s * labels;
-        llmc_log_softmax(student + row, labels, temperature, p);
-        llmc_log_softmax(teacher + row, labels, temperature, q);
+        llmc_task_log_softmax(student + row, labels, temperature, p);
+        llmc_task_log_softmax(teacher + row, labels, temperature, q);
         for (int32_t i = 0; i < labels; i++) {
             loss += exp(q[i]) * (q[i] - p[i]);
             dlogits[row + i] += (float)(scale * factor / temperature * (exp(p[i]) - exp(q[i])));

@@ -50,7 +50,7 @@ llmc_status llmc_student_architecture(struct llmc_architecture *out, const struc
     for (int32_t i = 0; i < shape->layers && i < LLMC_LAYERS_MAX; i++) {
         int32_t from = shape->from_layers ? shape->from_layers[i] : 0;
         if (from < 0 || from >= teacher->layers)
-            LLMC_FAIL(LLMC_ERR_CONFIG, "student.from_layers: the teacher has no layer %d; legal are 0 to %d", from,
+            LLMC_FAIL(LLMC_ERR_CONFIG, "student.from_layers: the teacher has no layer %d; allowed are 0 to %d", from,
                       teacher->layers - 1);
         if (shape->from_layers)
             theirs = teacher->layer[from];

@@ -29,7 +29,7 @@ static llmc_status linear_backward(struct llmc_bert *model, struct llmc_ops *ops
     LLMC_TRY(llmc_gemm_store(&ops->gemm, LLMC_GEMM_TN, &left, &right, dweight));
     gradients->squares += llmc_op_sum_squares(ops, dweight, dy->cols * x->cols);
     LLMC_TRY(llmc_gemm_run(&ops->gemm, LLMC_GEMM_NN, &left, weight, product));
-    const struct llmc_quantizer *quantizer = llmc_site_quantizer(model, site);
+    const struct llmc_quantizer *quantizer = llmc_bert_site_quantizer(model, site);
     if (quantizer)
         llmc_op_fake_input_backward(ops, quantizer, x, product, &gradients->dscales[site]);
 exit:

@@ -133,7 +133,7 @@ llmc_status llmc_bert_prepare(struct llmc_bert *model, struct llmc_ops *ops)
     return LLMC_OK;
 }
 
-const struct llmc_quantizer *llmc_site_quantizer(const struct llmc_bert *model, int32_t site)
+const struct llmc_quantizer *llmc_bert_site_quantizer(const struct llmc_bert *model, int32_t site)
 {
     const struct llmc_parameters *p = &model->parameters;
     if (!model->inputs)

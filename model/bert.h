@@ -64,7 +64,7 @@ void llmc_bert_release(struct llmc_bert *model);
 void llmc_bert_set_number(struct llmc_bert *model, enum llmc_number number);
 
 /* The quantiser of a site's input; NULL where it is not rounded. */
-const struct llmc_quantizer *llmc_site_quantizer(const struct llmc_bert *model, int32_t site);
+const struct llmc_quantizer *llmc_bert_site_quantizer(const struct llmc_bert *model, int32_t site);
 
 /* Where the compute copy of parameter `index` lies; operand.data NULL: it has none, or is not prepared. */
 struct llmc_weight_copy llmc_bert_weight_copy(const struct llmc_bert *model, int32_t index);

@@ -15,13 +15,13 @@ static llmc_status check_batch(const struct llmc_architecture *a, const struct l
     for (int32_t s = 0; s < batch->sequences; s++) {
         int32_t length = batch->offsets[s + 1] - batch->offsets[s];
         if (length < 1 || length > a->positions)
-            return llmc_error(LLMC_ERR_DATA, "text %d of a batch has %d tokens; legal are 1 to %d", s, length,
+            return llmc_error(LLMC_ERR_DATA, "text %d of a batch has %d tokens; allowed are 1 to %d", s, length,
                               a->positions);
     }
     for (int32_t t = 0; t < batch->tokens; t++) {
         if (batch->ids[t] < 0 || batch->ids[t] >= a->vocabulary || batch->types[t] >= a->types)
             return llmc_error(LLMC_ERR_DATA,
-                              "token %d of a batch has id %d and type %d; legal are ids below %d, types below %d", t,
+                              "token %d of a batch has id %d and type %d; allowed are ids below %d, types below %d", t,
                               batch->ids[t], batch->types[t], a->vocabulary, a->types);
     }
     return LLMC_OK;
@@ -48,7 +48,7 @@ struct llmc_norm llmc_norm_at(const struct llmc_parameters *p, int32_t index)
 struct llmc_matrix llmc_linear_input(struct llmc_bert *model, struct llmc_ops *ops, int32_t site,
                                      const struct llmc_matrix *x, const struct llmc_matrix *fake)
 {
-    const struct llmc_quantizer *quantizer = llmc_site_quantizer(model, site);
+    const struct llmc_quantizer *quantizer = llmc_bert_site_quantizer(model, site);
     if (!quantizer)
         return *x;
     struct llmc_matrix y = llmc_matrix(fake->data, x->number, x->rows, x->cols);

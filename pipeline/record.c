@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void llmc_stage_record_release(struct llmc_stage_record *record)
+void llmc_run_record_release(struct llmc_run_record *record)
 {
     free(record->answers);
     memset(record, 0, sizeof *record);
@@ -59,7 +59,7 @@ static llmc_status read_answers(const json_t *list, int64_t count, int32_t label
     return status;
 }
 
-bool llmc_stage_record_find(const struct llmc_stage_work *work, const char *key, struct llmc_stage_record *record)
+bool llmc_run_record_find(const struct llmc_stage_work *work, const char *key, struct llmc_run_record *record)
 {
     bool found = false;
     const struct llmc_data *data = work->data;
@@ -82,7 +82,7 @@ exit:
     json_decref(json);
     free(path);
     if (!found)
-        llmc_stage_record_release(record);
+        llmc_run_record_release(record);
     return found;
 }
 
@@ -98,7 +98,7 @@ static llmc_status measure_size(struct llmc_stage_work *work, int64_t *nbytes)
         return LLMC_OK;
     }
     LLMC_TRY(llmc_stage_path(work, "size.llmc", &path));
-    LLMC_TRY(llmc_state_compress(state, "{}", path));
+    LLMC_TRY(llmc_run_compress(state, "{}", path));
     *nbytes = (int64_t)llmc_file_nbytes(path);
 exit:
     if (path)
@@ -116,7 +116,7 @@ static double agreement(const int32_t *answers, const int32_t *teacher, int64_t 
 }
 
 /* Measures, and adds what is known of the model itself. Moves the answers into the record. */
-static llmc_status measure(struct llmc_stage_work *work, struct llmc_stage_record *record)
+static llmc_status measure(struct llmc_stage_work *work, struct llmc_run_record *record)
 {
     llmc_status status = LLMC_OK;
     const struct llmc_parameters *p = &work->chain->state.model.parameters;
@@ -139,8 +139,8 @@ exit:
     return status;
 }
 
-llmc_status llmc_stage_record_make(struct llmc_stage_work *work, const char *key, double seconds,
-                                   struct llmc_stage_record *record)
+llmc_status llmc_run_record_make(struct llmc_stage_work *work, const char *key, double seconds,
+                                   struct llmc_run_record *record)
 {
     llmc_status status = LLMC_OK;
     record->row = (struct llmc_report_row){.seconds = seconds, .dev_accuracy = -1, .teacher_agreement = -1,
@@ -159,7 +159,7 @@ exit:
     return status;
 }
 
-llmc_status llmc_stage_record_write(const struct llmc_stage_work *work, const struct llmc_stage_record *record,
+llmc_status llmc_run_record_write(const struct llmc_stage_work *work, const struct llmc_run_record *record,
                                     const char *path)
 {
     llmc_status status = LLMC_OK;
@@ -177,7 +177,7 @@ exit:
     return status;
 }
 
-void llmc_stage_record_tell(const struct llmc_stage_work *work, const struct llmc_stage_record *record)
+void llmc_run_record_tell(const struct llmc_stage_work *work, const struct llmc_run_record *record)
 {
     const struct llmc_report_row *row = &record->row;
     double chance = 1.0 / work->data->labels.count;

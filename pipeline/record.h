@@ -8,26 +8,26 @@
 
 #include "stage/stage.h"
 
-struct llmc_stage_record {
+struct llmc_run_record {
     struct llmc_report_row row;
     char key[LLMC_HASH_TEXT_NBYTES];
     char product[LLMC_HASH_TEXT_NBYTES]; /* hash of the file that the stage made */
     int32_t *answers; /* [data->dev_count], NULL for stages that answer nothing */
 };
-void llmc_stage_record_release(struct llmc_stage_record *record);
+void llmc_run_record_release(struct llmc_run_record *record);
 
 /* Whether the entry holds a finished result under `key`, with the very file that its record names; fills *record then. */
-bool llmc_stage_record_find(const struct llmc_stage_work *work, const char *key, struct llmc_stage_record *record);
+bool llmc_run_record_find(const struct llmc_stage_work *work, const char *key, struct llmc_run_record *record);
 
 /* Measures what the stage made. The product is in the chain. Errors: those of measuring. */
-llmc_status llmc_stage_record_make(struct llmc_stage_work *work, const char *key, double seconds,
-                                   struct llmc_stage_record *record);
+llmc_status llmc_run_record_make(struct llmc_stage_work *work, const char *key, double seconds,
+                                   struct llmc_run_record *record);
 
 /* Writes the record to `path`. Errors: LLMC_ERR_IO, LLMC_ERR_MEMORY. */
-llmc_status llmc_stage_record_write(const struct llmc_stage_work *work, const struct llmc_stage_record *record,
+llmc_status llmc_run_record_write(const struct llmc_stage_work *work, const struct llmc_run_record *record,
                                     const char *path);
 
 /* One line for the user. */
-void llmc_stage_record_tell(const struct llmc_stage_work *work, const struct llmc_stage_record *record);
+void llmc_run_record_tell(const struct llmc_stage_work *work, const struct llmc_run_record *record);
 
 #endif

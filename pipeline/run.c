@@ -38,7 +38,7 @@ static void run_release(struct run *run)
 
 static void tell(struct run *run, const char *text)
 {
-    llmc_log_message(run->folder.log, run->host, text);
+    llmc_stage_log(run->folder.log, run->host, text);
 }
 
 static llmc_status open_data(struct run *run)
@@ -162,7 +162,7 @@ static llmc_status hash_product(struct run *run, const char *product)
 static struct llmc_stage_work begin_work(struct run *run, const struct llmc_stage_config *stage)
 {
     return (struct llmc_stage_work){
-        .type = llmc_stage_type_of(stage->kind),
+        .type = llmc_run_stage_type(stage->kind),
         .config = run->config,
         .stage = stage,
         .host = run->host,
@@ -177,16 +177,16 @@ static struct llmc_stage_work begin_work(struct run *run, const struct llmc_stag
 }
 
 /* The stage is finished: its product goes into the chain and the run folder, its row into the report. */
-static llmc_status take_over(struct run *run, struct llmc_stage_work *work, struct llmc_stage_record *record)
+static llmc_status take_over(struct run *run, struct llmc_stage_work *work, struct llmc_run_record *record)
 {
     llmc_status status = LLMC_OK;
     char *path = NULL;
     LLMC_TRY(llmc_run_folder_link(&run->folder, work));
     LLMC_TRY(llmc_format(&path, "%s/%s.json", run->folder.path, work->stage->name));
-    LLMC_TRY(llmc_stage_record_write(work, record, path));
+    LLMC_TRY(llmc_run_record_write(work, record, path));
     if (work->type->makes_model) {
         LLMC_TRY(hash_product(run, record->product));
-        if (work->type == &llmc_teacher_stage) {
+        if (work->type == &llmc_run_teacher_stage) {
             free(run->chain.teacher_answers);
             run->chain.teacher_answers = record->answers;
             record->answers = NULL;
@@ -200,7 +200,7 @@ exit:
 }
 
 /* Makes and measures the stage's product. */
-static llmc_status make(struct llmc_stage_work *work, const char *key, struct llmc_stage_record *record)
+static llmc_status make(struct llmc_stage_work *work, const char *key, struct llmc_run_record *record)
 {
     llmc_status status = LLMC_OK;
     char *path = NULL, *part = NULL;
@@ -214,10 +214,10 @@ static llmc_status make(struct llmc_stage_work *work, const char *key, struct ll
     double seconds = work->seconds > 0 ? work->seconds : llmc_clock() - start;
     if (work->type->adopt)
         LLMC_TRY(work->type->adopt(work));
-    LLMC_TRY(llmc_stage_record_make(work, key, seconds, record));
-    LLMC_TRY(llmc_stage_record_write(work, record, path));
+    LLMC_TRY(llmc_run_record_make(work, key, seconds, record));
+    LLMC_TRY(llmc_run_record_write(work, record, path));
     llmc_file_remove(part);
-    llmc_stage_record_tell(work, record);
+    llmc_run_record_tell(work, record);
 exit:
     free(path);
     free(part);
@@ -245,7 +245,7 @@ static llmc_status run_stage(struct run *run, const struct llmc_stage_config *st
 {
     llmc_status status = LLMC_OK;
     struct llmc_stage_work work = begin_work(run, stage);
-    struct llmc_stage_record record = {0};
+    struct llmc_run_record record = {0};
     struct llmc_store_entry entry = {0};
     const struct llmc_store_wait wait = {run->host->message, run->host->context, run->host->stop};
     char key[LLMC_HASH_TEXT_NBYTES];
@@ -261,11 +261,11 @@ static llmc_status run_stage(struct run *run, const struct llmc_stage_config *st
     if (work.type->product)
         LLMC_TRY(llmc_stage_path(&work, work.type->product, &product));
     work.product_path = product;
-    bool found = llmc_stage_record_find(&work, key, &record);
+    bool found = llmc_run_record_find(&work, key, &record);
     if (found)
         LLMC_TRY(reuse(&work, &found));
     if (!found) {
-        llmc_stage_record_release(&record);
+        llmc_run_record_release(&record);
         LLMC_TRY(make(&work, key, &record));
     }
     LLMC_TRY(take_over(run, &work, &record));
@@ -277,7 +277,7 @@ exit:
         tell(run, llmc_error_message());
     }
     llmc_store_close(&entry);
-    llmc_stage_record_release(&record);
+    llmc_run_record_release(&record);
     free(product);
     return status;
 }
@@ -305,7 +305,7 @@ static llmc_status give_teacher(struct run *run)
 {
     const struct llmc_config *config = run->config;
     for (int32_t i = 0; i < config->stage_count; i++)
-        if (config->stages[i].kind == &llmc_teacher_stage.kind)
+        if (config->stages[i].kind == &llmc_run_teacher_stage.kind)
             return LLMC_OK;
     if (config->teacher.head != LLMC_HEAD_KEEP)
         return llmc_error(LLMC_ERR_CONFIG, "%s: teacher.head: %s needs a teacher stage, which trains it", config->path,
@@ -313,8 +313,8 @@ static llmc_status give_teacher(struct run *run)
     if (!run->data.teacher_answers)
         return llmc_error(LLMC_ERR_CONFIG, "%s has no classifier (classifier.weight): put a teacher stage first",
                           run->data.teacher_folder);
-    run->given_teacher = (struct llmc_stage_config){.kind = &llmc_teacher_stage.kind, .name = "00-teacher"};
-    return llmc_alloc(&run->given_teacher.settings, 1, llmc_teacher_stage.kind.settings_nbytes);
+    run->given_teacher = (struct llmc_stage_config){.kind = &llmc_run_teacher_stage.kind, .name = "00-teacher"};
+    return llmc_alloc(&run->given_teacher.settings, 1, llmc_run_teacher_stage.kind.settings_nbytes);
 }
 
 /* What can be known to be wrong is said before hours of work. */

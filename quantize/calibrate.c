@@ -31,10 +31,10 @@ llmc_status llmc_calibrate(struct llmc_bert *model, struct llmc_ops *ops, const 
         if (left <= 0)
             break;
         LLMC_TRY(llmc_batch_gather(&batch, data, order + first, (int32_t)(left < batch_size ? left : batch_size)));
-        struct llmc_pass pass = {.batch = llmc_batch_tokens(&batch), .observed = observed};
-        llmc_ranges_clear(observed, sites);
+        struct llmc_pass pass = {.batch = llmc_step_tokens(&batch), .observed = observed};
+        llmc_calibrate_clear(observed, sites);
         LLMC_TRY(llmc_bert_forward(model, ops, &pass, &activations, logits));
-        llmc_ranges_average(ranges, observed, 1.0);
+        llmc_calibrate_average(ranges, observed, 1.0);
     }
 exit:
     llmc_batch_release(&batch);

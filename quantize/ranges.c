@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-void llmc_ranges_clear(struct llmc_range *out, int32_t count)
+void llmc_calibrate_clear(struct llmc_range *out, int32_t count)
 {
     for (int32_t i = 0; i < count; i++) {
         out[i].min = INFINITY;
@@ -20,7 +20,7 @@ static struct llmc_quantizer quantizer_of(struct llmc_range range)
     return quantizer;
 }
 
-void llmc_ranges_average(struct llmc_ranges *r, const struct llmc_range *observed, double momentum)
+void llmc_calibrate_average(struct llmc_ranges *r, const struct llmc_range *observed, double momentum)
 {
     double weight = fmax(1.0 / (double)(r->step + 1), 1.0 - momentum);
     for (int32_t i = 0; i < r->count; i++) {
@@ -32,7 +32,7 @@ void llmc_ranges_average(struct llmc_ranges *r, const struct llmc_range *observe
     r->step++;
 }
 
-void llmc_ranges_learn(struct llmc_ranges *r, const double *dscales, double loss_scale, double learning_rate)
+void llmc_calibrate_learn(struct llmc_ranges *r, const double *dscales, double loss_scale, double learning_rate)
 {
     const double beta1 = 0.9, beta2 = 0.999;
     r->step++;

@@ -17,14 +17,14 @@
 #define LLMC_RANGE_RATE 10.0
 
 /* The observation buffer of a batch, for llmc_pass.observed: empty ranges that forward widens. out [count]. */
-void llmc_ranges_clear(struct llmc_range *out, int32_t count);
+void llmc_calibrate_clear(struct llmc_range *out, int32_t count);
 
 /* Takes a batch's observation into the averages: the plain mean of the first batches, then an exponential
  * average with this momentum (0.99: a batch counts 1 %; 1: the plain mean of all). Makes the quantisers anew. */
-void llmc_ranges_average(struct llmc_ranges *ranges, const struct llmc_range *observed, double momentum);
+void llmc_calibrate_average(struct llmc_ranges *ranges, const struct llmc_range *observed, double momentum);
 
 /* One Adam step on the log scales. dscales [count]: gradients of loss_scale * loss. Values that are not finite
  * leave their scale as it is. */
-void llmc_ranges_learn(struct llmc_ranges *ranges, const double *dscales, double loss_scale, double learning_rate);
+void llmc_calibrate_learn(struct llmc_ranges *ranges, const double *dscales, double loss_scale, double learning_rate);
 
 #endif

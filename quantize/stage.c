@@ -53,7 +53,7 @@ static llmc_status begin(struct llmc_train_stage *train)
 static llmc_status clear_observed(struct llmc_train_stage *train, int64_t step, int64_t steps)
 {
     (void)step, (void)steps;
-    llmc_ranges_clear(train->observed, train->work->chain->state.ranges.count);
+    llmc_calibrate_clear(train->observed, train->work->chain->state.ranges.count);
     return LLMC_OK;
 }
 
@@ -61,14 +61,14 @@ static llmc_status average_ranges(struct llmc_train_stage *train, const struct l
                                   double learning_rate)
 {
     (void)gradients, (void)scale, (void)learning_rate;
-    llmc_ranges_average(&train->work->chain->state.ranges, train->observed, RANGE_MOMENTUM);
+    llmc_calibrate_average(&train->work->chain->state.ranges, train->observed, RANGE_MOMENTUM);
     return LLMC_OK;
 }
 
 static llmc_status learn_ranges(struct llmc_train_stage *train, const struct llmc_gradients *gradients, double scale,
                                 double learning_rate)
 {
-    llmc_ranges_learn(&train->work->chain->state.ranges, gradients->dscales, scale, LLMC_RANGE_RATE * learning_rate);
+    llmc_calibrate_learn(&train->work->chain->state.ranges, gradients->dscales, scale, LLMC_RANGE_RATE * learning_rate);
     return LLMC_OK;
 }
 

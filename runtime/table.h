@@ -24,7 +24,7 @@ llmc_status llmc_rt_table_take(struct llmc_rt_table *out, struct llmc_compressed
 void llmc_rt_table_release(struct llmc_rt_table *table);
 
 /* Makes these rows ready, if they are not. Any number of threads may call it, also while others look up
- * rows that are ready. Errors: LLMC_ERR_FORMAT (the chunk holds no legal numbers), LLMC_ERR_IO, LLMC_ERR_MEMORY. */
+ * rows that are ready. Errors: LLMC_ERR_FORMAT (the chunk holds numbers that are not allowed), LLMC_ERR_IO, LLMC_ERR_MEMORY. */
 llmc_status llmc_rt_table_fetch(const struct llmc_rt_table *table, const int32_t *rows, int32_t count);
 
 #endif

@@ -100,9 +100,9 @@ llmc_status llmc_data_open(struct llmc_data *data, const struct llmc_config *con
 {
     llmc_status status = LLMC_OK;
     memset(data, 0, sizeof *data);
-    LLMC_TRY(llmc_data_path(config, config->data.folder, config->data.train, &data->train_path));
-    LLMC_TRY(llmc_data_path(config, config->data.folder, config->data.dev, &data->dev_path));
-    LLMC_TRY(llmc_data_path(config, config->teacher.folder, NULL, &data->teacher_folder));
+    LLMC_TRY(llmc_config_path(config, config->data.folder, config->data.train, &data->train_path));
+    LLMC_TRY(llmc_config_path(config, config->data.folder, config->data.dev, &data->dev_path));
+    LLMC_TRY(llmc_config_path(config, config->teacher.folder, NULL, &data->teacher_folder));
     data->columns = (struct llmc_columns){config->data.text, config->data.text_pair, config->data.label};
     LLMC_TRY(llmc_tokenizer_load(&data->tokenizer, data->teacher_folder));
     LLMC_TRY(read_train(data, config));

@@ -130,21 +130,21 @@ static llmc_status answer(void *context, size_t first, size_t count, float *out)
         order[i] = (int64_t)i;
     LLMC_TRY(llmc_dataset_encode(&texts, &rows, a->state.tokenizer, a->state.tokens_max));
     LLMC_TRY(llmc_batch_gather(&a->batch, &texts, order, (int32_t)count));
-    struct llmc_pass pass = {.batch = llmc_batch_tokens(&a->batch)};
+    struct llmc_pass pass = {.batch = llmc_step_tokens(&a->batch)};
     LLMC_TRY(llmc_bert_forward(&a->state.model, &a->ops, &pass, &a->activations, out));
 exit:
     llmc_dataset_release(&texts);
     return status;
 }
 
-llmc_status llmc_measure_checkpoint(const struct llmc_config *config, const char *checkpoint, char **json)
+llmc_status llmc_stage_measure_checkpoint(const struct llmc_config *config, const char *checkpoint, char **json)
 {
     llmc_status status = LLMC_OK;
     struct answering a = {0};
     struct llmc_measurement measurement = {0};
     struct llmc_columns columns = {config->data.text, config->data.text_pair, config->data.label};
     char *dev_path = NULL;
-    LLMC_TRY(llmc_data_path(config, config->data.folder, config->data.dev, &dev_path));
+    LLMC_TRY(llmc_config_path(config, config->data.folder, config->data.dev, &dev_path));
     LLMC_TRY(llmc_state_load(checkpoint, LLMC_F32, &a.state));
     LLMC_TRY(llmc_ops_init(&a.ops, config->threads));
     LLMC_TRY(llmc_rows_read(&a.rows, dev_path, &columns, &a.state.labels));

@@ -19,6 +19,6 @@ llmc_status llmc_stage_measure_file(struct llmc_stage_work *work, struct llmc_st
 
 /* The body of `llmc-distill --measure CHECKPOINT CONFIG`: answers the configuration's dev texts with the checkpoint and
  * writes the JSON object into *json, which the caller frees. */
-llmc_status llmc_measure_checkpoint(const struct llmc_config *config, const char *checkpoint, char **json);
+llmc_status llmc_stage_measure_checkpoint(const struct llmc_config *config, const char *checkpoint, char **json);
 
 #endif

@@ -25,7 +25,7 @@ void llmc_stage_figures_release(struct llmc_stage_figures *figures)
     memset(figures, 0, sizeof *figures);
 }
 
-void llmc_log_message(FILE *log, const struct llmc_run_host *host, const char *text)
+void llmc_stage_log(FILE *log, const struct llmc_run_host *host, const char *text)
 {
     char when[32];
     time_t now = time(NULL);
@@ -47,7 +47,7 @@ void llmc_stage_message(const struct llmc_stage_work *work, const char *format, 
     va_start(args, format);
     vsnprintf(text + length, sizeof text - (size_t)length, format, args);
     va_end(args);
-    llmc_log_message(work->log, work->host, text);
+    llmc_stage_log(work->log, work->host, text);
 }
 
 llmc_status llmc_stage_path(const struct llmc_stage_work *work, const char *name, char **out)
@@ -75,7 +75,7 @@ llmc_status llmc_stage_load_model(const struct llmc_stage_work *work)
     return llmc_state_load(work->chain->state_path, llmc_stage_number(work), &work->chain->state);
 }
 
-llmc_status llmc_replace_text(char **place, const char *text)
+llmc_status llmc_stage_replace_text(char **place, const char *text)
 {
     char *copy = NULL;
     llmc_status status = llmc_strdup(&copy, text);

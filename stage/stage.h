@@ -94,7 +94,7 @@ struct llmc_stage_type {
 /* A line in log.txt and for the user. */
 void llmc_stage_message(const struct llmc_stage_work *work, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-void llmc_log_message(FILE *log, const struct llmc_run_host *host, const char *text);
+void llmc_stage_log(FILE *log, const struct llmc_run_host *host, const char *text);
 
 /* *out = FOLDER/NAME of the stage's folder. The caller frees it. */
 llmc_status llmc_stage_path(const struct llmc_stage_work *work, const char *name, char **out);
@@ -110,6 +110,6 @@ llmc_status llmc_stage_load_teacher(const struct llmc_stage_work *work, enum llm
 llmc_status llmc_stage_load_model(const struct llmc_stage_work *work);
 
 /* *place (freed) = a copy of `text`. */
-llmc_status llmc_replace_text(char **place, const char *text);
+llmc_status llmc_stage_replace_text(char **place, const char *text);
 
 #endif

@@ -164,5 +164,5 @@ exit:
 llmc_status llmc_stage_adopt_model(struct llmc_stage_work *work)
 {
     work->chain->is_student = work->chain->is_student || work->type->kind.starts_student;
-    return llmc_replace_text(&work->chain->state_path, work->product_path);
+    return llmc_stage_replace_text(&work->chain->state_path, work->product_path);
 }

@@ -1,4 +1,4 @@
-"""Names that leave a file: none is defined by two folders, functions and data have their prefix, and the public header
+"""Names that leave a file: none is defined by two folders, each begins with a word of its folder, and the public header
 of the runtime is seen only by what uses the library. Usage: test_names.py BUILD ARCHIVE..."""
 import re
 import subprocess
@@ -37,6 +37,12 @@ for archive in sys.argv[2:]:
         assert (folder == "runtime") == (name.startswith("llmc_rt_") or (name in PUBLIC and folder != "base")), \
             f"{archive}: {name}: names of runtime/ start with llmc_rt_ or are in the public header, others do not"
 assert len(defined) > 200, "nm saw too little"
+
+# The first word after the prefix says whose a name is: llmc_h5_read is of formats/hdf5.
+subjects = defaultdict(set)
+for name, archives in defined.items():
+    subjects[name.split("_")[1]].update(str(Path(archive).parent.relative_to(BUILD)) for archive in archives)
+assert not twice(subjects), f"first words of names that two folders share: {twice(subjects)}"
 assert not twice(defined), f"defined twice: {twice(defined)}"
 
 tags = defaultdict(set)

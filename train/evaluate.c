@@ -24,7 +24,7 @@ llmc_status llmc_evaluate(struct llmc_bert *model, struct llmc_ops *ops, const s
             count++;
         } while (row + (size_t)count < data->count && count < TOKENS_PER_BATCH && tokens < TOKENS_PER_BATCH);
         LLMC_TRY(llmc_batch_gather(&batch, data, rows, count));
-        struct llmc_pass pass = {.batch = llmc_batch_tokens(&batch)};
+        struct llmc_pass pass = {.batch = llmc_step_tokens(&batch)};
         LLMC_TRY(llmc_bert_forward(model, ops, &pass, &activations, logits + (int64_t)row * labels));
         row += (size_t)count;
         if (progress)

@@ -50,7 +50,7 @@ llmc_status llmc_step_run(struct llmc_training *t, struct llmc_step_memory *memo
     lap(&since, &memory->times.data);
 
     struct llmc_pass pass = {
-        .batch = llmc_batch_tokens(&memory->batch),
+        .batch = llmc_step_tokens(&memory->batch),
         .dropout = t->dropout,
         .dropout_key = llmc_random_key(t->seed, LLMC_STREAM_DROPOUT, (uint64_t)t->step),
         .keep = true,

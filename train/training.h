@@ -62,6 +62,6 @@ struct llmc_training {
 };
 
 /* The view of a batch that the model takes. */
-struct llmc_tokens llmc_batch_tokens(const struct llmc_batch *batch);
+struct llmc_tokens llmc_step_tokens(const struct llmc_batch *batch);
 
 #endif

@@ -55,7 +55,7 @@ static llmc_status check_scales(const struct llmc_compressed_tensor *tensor)
         return llmc_error(LLMC_ERR_FORMAT, "tensor %s: no scales", tensor->name);
     for (int64_t row = 0; row < tensor->rows; row++)
         if (!(tensor->scales[row] > 0 && isfinite(tensor->scales[row])))
-            return llmc_error(LLMC_ERR_FORMAT, "tensor %s: scale %lld is %g; legal are finite numbers above 0",
+            return llmc_error(LLMC_ERR_FORMAT, "tensor %s: scale %lld is %g; allowed are finite numbers above 0",
                               tensor->name, (long long)row, (double)tensor->scales[row]);
     return LLMC_OK;
 }
@@ -65,12 +65,12 @@ static llmc_status check_format(const struct llmc_compressed_tensor *tensor)
     if (!tensor->data && tensor->packed.count == 0)
         return llmc_error(LLMC_ERR_FORMAT, "tensor %s: no values", tensor->name);
     if (tensor->number == LLMC_I8 && (tensor->bits < 2 || tensor->bits > 8))
-        return llmc_error(LLMC_ERR_FORMAT, "tensor %s: bits is %d; legal are 2 to 8", tensor->name, tensor->bits);
+        return llmc_error(LLMC_ERR_FORMAT, "tensor %s: bits is %d; allowed are 2 to 8", tensor->name, tensor->bits);
     if (tensor->number != LLMC_I8 && tensor->bits != 0)
         return llmc_error(LLMC_ERR_FORMAT, "tensor %s: bits is %d, but its numbers are no integers", tensor->name,
                           tensor->bits);
     if (tensor->number != LLMC_I8 && tensor->number != LLMC_F32 && tensor->number != LLMC_F16)
-        return llmc_error(LLMC_ERR_FORMAT, "tensor %s: number format %d; legal are F32, F16, I8", tensor->name,
+        return llmc_error(LLMC_ERR_FORMAT, "tensor %s: number format %d; allowed are F32, F16, I8", tensor->name,
                           (int)tensor->number);
     return LLMC_OK;
 }
@@ -108,10 +108,10 @@ static llmc_status check_input(const struct llmc_compressed_tensor *tensor, enum
         return llmc_error(LLMC_ERR_FORMAT, "input %s: its weights are no integers", tensor->name);
     /* The arithmetic multiplies by 1 / scale, which must be a number too. */
     if (!(tensor->input_scale > 0 && isfinite(tensor->input_scale) && isfinite(1.0f / tensor->input_scale)))
-        return llmc_error(LLMC_ERR_FORMAT, "input %s: scale is %g; legal are finite numbers above 0 with a finite inverse",
+        return llmc_error(LLMC_ERR_FORMAT, "input %s: scale is %g; allowed are finite numbers above 0 with a finite inverse",
                           tensor->name, (double)tensor->input_scale);
     if (tensor->input_zero_point < 0 || tensor->input_zero_point > 255)
-        return llmc_error(LLMC_ERR_FORMAT, "input %s: zero_point is %d; legal are 0 to 255", tensor->name,
+        return llmc_error(LLMC_ERR_FORMAT, "input %s: zero_point is %d; allowed are 0 to 255", tensor->name,
                           tensor->input_zero_point);
     return LLMC_OK;
 }
@@ -162,7 +162,7 @@ llmc_status llmc_compressed_check_structure(const struct llmc_compressed *conten
     int32_t count = 0;
     LLMC_TRY(llmc_architecture_check(&content->architecture));
     if (content->tokens_max < 3 || content->tokens_max > content->architecture.positions)
-        LLMC_FAIL(LLMC_ERR_FORMAT, "tokens_max is %d; legal are 3 to the number of positions, %d",
+        LLMC_FAIL(LLMC_ERR_FORMAT, "tokens_max is %d; allowed are 3 to the number of positions, %d",
                   content->tokens_max, content->architecture.positions);
     LLMC_TRY(check_texts(content));
     for (; llmc_parameter_describe(&content->architecture, count, name, &kind, &rows, &cols); count++) {

@@ -122,7 +122,7 @@ static llmc_status read_bool(struct reader *reader, const char *group, const cha
     int64_t value;
     llmc_status status = llmc_h5_read_int(reader->file, group, name, &value);
     if (status == LLMC_OK && value != 0 && value != 1)
-        status = llmc_error(LLMC_ERR_FORMAT, "%s%s%s is %lld; legal are 0 and 1", group, group[0] ? "/" : "", name,
+        status = llmc_error(LLMC_ERR_FORMAT, "%s%s%s is %lld; allowed are 0 and 1", group, group[0] ? "/" : "", name,
                             (long long)value);
     *out = status == LLMC_OK && value;
     return status;
@@ -155,19 +155,19 @@ exit:
 
 static llmc_status read_number(struct reader *reader, const char *group, enum llmc_number *number)
 {
-    static const enum llmc_number legal[] = {LLMC_F32, LLMC_F16, LLMC_I8};
+    static const enum llmc_number allowed[] = {LLMC_F32, LLMC_F16, LLMC_I8};
     char *name = NULL;
     llmc_status status = llmc_h5_read_text(reader->file, group, "number", &name);
     if (status != LLMC_OK)
         return status;
-    for (size_t i = 0; i < sizeof legal / sizeof legal[0]; i++) {
-        if (strcmp(name, llmc_number_name(legal[i])) == 0) {
-            *number = legal[i];
+    for (size_t i = 0; i < sizeof allowed / sizeof allowed[0]; i++) {
+        if (strcmp(name, llmc_number_name(allowed[i])) == 0) {
+            *number = allowed[i];
             free(name);
             return LLMC_OK;
         }
     }
-    status = llmc_error(LLMC_ERR_FORMAT, "%s: number is \"%.32s\"; legal are F32, F16, I8", group, name);
+    status = llmc_error(LLMC_ERR_FORMAT, "%s: number is \"%.32s\"; allowed are F32, F16, I8", group, name);
     free(name);
     return status;
 }
@@ -209,7 +209,7 @@ static llmc_status read_input(struct reader *reader, struct llmc_compressed_tens
     LLMC_TRY(llmc_h5_read_double(reader->file, group, "scale", &scale));
     LLMC_TRY(llmc_h5_read_int(reader->file, group, "zero_point", &zero_point));
     if (zero_point < 0 || zero_point > 255)
-        LLMC_FAIL(LLMC_ERR_FORMAT, "input %s: zero_point is %lld; legal are 0 to 255", tensor->name,
+        LLMC_FAIL(LLMC_ERR_FORMAT, "input %s: zero_point is %lld; allowed are 0 to 255", tensor->name,
                   (long long)zero_point);
     tensor->has_input = true;
     tensor->input_scale = (float)scale;
@@ -319,7 +319,7 @@ static llmc_status read_content(struct reader *reader, struct llmc_compressed *c
     LLMC_TRY(llmc_checkpoint_read_architecture(reader->file, &content->architecture));
     LLMC_TRY(llmc_h5_read_int(reader->file, "", "tokens_max", &tokens_max));
     if (tokens_max < 3 || tokens_max > content->architecture.positions)
-        LLMC_FAIL(LLMC_ERR_FORMAT, "tokens_max is %lld; legal are 3 to %d", (long long)tokens_max,
+        LLMC_FAIL(LLMC_ERR_FORMAT, "tokens_max is %lld; allowed are 3 to %d", (long long)tokens_max,
                   content->architecture.positions);
     content->tokens_max = (int32_t)tokens_max;
     LLMC_TRY(read_bool(reader, "", "lowercase", &content->rules.lowercase));

@@ -15,11 +15,11 @@ static const struct {
     const char *name;
     llmc_status (*write)(const struct llmc_compressed *content, const char *path);
 } files[] = {
-    {"config.json", llmc_hf_export_config},
-    {"model.safetensors", llmc_hf_export_weights},
-    {"tokenizer.json", llmc_hf_export_tokenizer},
-    {"vocab.txt", llmc_hf_export_vocabulary},
-    {"tokenizer_config.json", llmc_hf_export_tokenizer_config},
+    {"config.json", llmc_export_hf_config},
+    {"model.safetensors", llmc_export_hf_weights},
+    {"tokenizer.json", llmc_export_hf_tokenizer},
+    {"vocab.txt", llmc_export_hf_vocabulary},
+    {"tokenizer_config.json", llmc_export_hf_tokenizer_config},
 };
 
 enum { FILES = sizeof files / sizeof files[0] };
@@ -68,7 +68,7 @@ static llmc_status check_layers(const struct llmc_architecture *a)
     return LLMC_OK;
 }
 
-llmc_status llmc_hf_export(const struct llmc_compressed *content, const char *folder)
+llmc_status llmc_export_hf(const struct llmc_compressed *content, const char *folder)
 {
     llmc_status status = LLMC_OK;
     char *plain = NULL, *temporary = NULL;

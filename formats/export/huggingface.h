@@ -23,13 +23,13 @@
 /* Makes `folder` as a whole: written beside ("FOLDER.tmp") and renamed. `content` was read by llmc_compressed_read,
  * which has checked it. Errors: LLMC_ERR_IO (also where `folder` exists and is not empty: nothing is overwritten),
  * LLMC_ERR_MEMORY, LLMC_ERR_UNSUPPORTED (texts that are not UTF-8; layers that differ, which BertConfig cannot say). */
-llmc_status llmc_hf_export(const struct llmc_compressed *content, const char *folder);
+llmc_status llmc_export_hf(const struct llmc_compressed *content, const char *folder);
 
 /* The five files, one after the other; hf_export_texts.c and hf_export_weights.c. */
-llmc_status llmc_hf_export_config(const struct llmc_compressed *content, const char *path);
-llmc_status llmc_hf_export_weights(const struct llmc_compressed *content, const char *path);
-llmc_status llmc_hf_export_tokenizer(const struct llmc_compressed *content, const char *path);
-llmc_status llmc_hf_export_vocabulary(const struct llmc_compressed *content, const char *path);
-llmc_status llmc_hf_export_tokenizer_config(const struct llmc_compressed *content, const char *path);
+llmc_status llmc_export_hf_config(const struct llmc_compressed *content, const char *path);
+llmc_status llmc_export_hf_weights(const struct llmc_compressed *content, const char *path);
+llmc_status llmc_export_hf_tokenizer(const struct llmc_compressed *content, const char *path);
+llmc_status llmc_export_hf_vocabulary(const struct llmc_compressed *content, const char *path);
+llmc_status llmc_export_hf_tokenizer_config(const struct llmc_compressed *content, const char *path);
 
 #endif

@@ -62,7 +62,7 @@ static json_t *make_inputs(const struct llmc_compressed *content)
     return inputs;
 }
 
-llmc_status llmc_hf_export_config(const struct llmc_compressed *content, const char *path)
+llmc_status llmc_export_hf_config(const struct llmc_compressed *content, const char *path)
 {
     const struct llmc_architecture *a = &content->architecture;
     char class[64];
@@ -86,12 +86,12 @@ llmc_status llmc_hf_export_config(const struct llmc_compressed *content, const c
     return write_json(json, JSON_INDENT(2), path);
 }
 
-llmc_status llmc_hf_export_vocabulary(const struct llmc_compressed *content, const char *path)
+llmc_status llmc_export_hf_vocabulary(const struct llmc_compressed *content, const char *path)
 {
     return llmc_file_write(path, content->vocabulary, content->vocabulary_nbytes);
 }
 
-llmc_status llmc_hf_export_tokenizer_config(const struct llmc_compressed *content, const char *path)
+llmc_status llmc_export_hf_tokenizer_config(const struct llmc_compressed *content, const char *path)
 {
     const struct llmc_tokenizer_rules *rules = &content->rules;
     json_t *json = json_pack("{s:s, s:b, s:b, s:b, s:i}", "tokenizer_class", "BertTokenizer", "do_lower_case",
@@ -127,7 +127,7 @@ static json_t *make_processor(const json_t *vocabulary)
                      "special_tokens", tokens);
 }
 
-llmc_status llmc_hf_export_tokenizer(const struct llmc_compressed *content, const char *path)
+llmc_status llmc_export_hf_tokenizer(const struct llmc_compressed *content, const char *path)
 {
     const struct llmc_tokenizer_rules *rules = &content->rules;
     json_t *vocabulary = make_vocabulary(content), *added = json_array();

@@ -54,7 +54,7 @@ exit:
     return status;
 }
 
-llmc_status llmc_hf_export_weights(const struct llmc_compressed *content, const char *path)
+llmc_status llmc_export_hf_weights(const struct llmc_compressed *content, const char *path)
 {
     llmc_status status = LLMC_OK;
     char *temporary = NULL, *header = NULL;

@@ -317,7 +317,7 @@ llmc_status llmc_onnx_write(struct llmc_onnx *graph, const char *path)
     LLMC_TRY(graph->status);
     size_t nbytes = protobuf_c_message_get_packed_size(&graph->model->base);
     if (nbytes > INT32_MAX)
-        LLMC_FAIL(LLMC_ERR_UNSUPPORTED, "%s: an ONNX file of %zu bytes; legal are less than 2 GiB", path, nbytes);
+        LLMC_FAIL(LLMC_ERR_UNSUPPORTED, "%s: an ONNX file of %zu bytes; allowed are less than 2 GiB", path, nbytes);
     LLMC_TRY(llmc_file_begin(path, &temporary));
     buffer.file = fopen(temporary, "wb");
     if (!buffer.file)

@@ -82,7 +82,7 @@ llmc_status llmc_h5_create_array(struct llmc_h5 *file, const char *name, enum ll
     const char *slash = strrchr(name, '/');
     *array = H5I_INVALID_HID;
     if (rank < 0 || rank > LLMC_H5_RANK_MAX || deflate < 0 || deflate > 9 || !name[0] || name[0] == '/')
-        LLMC_FAIL(LLMC_ERR_ARGUMENT, "%s: array \"%s\" of rank %d, deflate %d; legal are ranks 0 to %d, deflate 0 to 9",
+        LLMC_FAIL(LLMC_ERR_ARGUMENT, "%s: array \"%s\" of rank %d, deflate %d; allowed are ranks 0 to %d, deflate 0 to 9",
                   file->path, name, rank, deflate, LLMC_H5_RANK_MAX);
     for (int i = 0; i < rank; i++) {
         if (shape[i] < 0 || __builtin_mul_overflow(count, shape[i], &count))
@@ -149,11 +149,11 @@ static llmc_status check_filters(const struct llmc_h5 *file, const char *name, h
         size_t values = 0;
         H5Z_filter_t filter = H5Pget_filter2(list, (unsigned)i, &flags, &values, NULL, 0, NULL, &config);
         if (filter != H5Z_FILTER_DEFLATE && filter != H5Z_FILTER_SHUFFLE)
-            return llmc_error(LLMC_ERR_FORMAT, "%s: %s: filter %d; legal are deflate (%d) and shuffle (%d)",
+            return llmc_error(LLMC_ERR_FORMAT, "%s: %s: filter %d; allowed are deflate (%d) and shuffle (%d)",
                               file->path, name, (int)filter, H5Z_FILTER_DEFLATE, H5Z_FILTER_SHUFFLE);
     }
     if (count > 2)
-        return llmc_error(LLMC_ERR_FORMAT, "%s: %s: %d filters; legal are at most 2", file->path, name, count);
+        return llmc_error(LLMC_ERR_FORMAT, "%s: %s: %d filters; allowed are at most 2", file->path, name, count);
     return LLMC_OK;
 }
 
@@ -199,7 +199,7 @@ llmc_status llmc_h5_open_array(struct llmc_h5 *file, const char *name, hid_t *ar
     }
     H5D_layout_t layout = H5Pget_layout(list);
     if (layout != H5D_COMPACT && layout != H5D_CONTIGUOUS && layout != H5D_CHUNKED)
-        LLMC_FAIL(LLMC_ERR_FORMAT, "%s: %s: a virtual array; legal are arrays whose data are in the file", file->path,
+        LLMC_FAIL(LLMC_ERR_FORMAT, "%s: %s: a virtual array; allowed are arrays whose data are in the file", file->path,
                   name);
     if (H5Pget_external_count(list) != 0)
         LLMC_FAIL(LLMC_ERR_FORMAT, "%s: %s: the data are in another file", file->path, name);

@@ -96,7 +96,7 @@ llmc_status llmc_h5_read_text(struct llmc_h5 *file, const char *group, const cha
     *text = NULL;
     LLMC_TRY(open_attribute(file, group, name, H5T_STRING, &attribute, &type));
     if (H5Tis_variable_str(type) != 0)
-        LLMC_FAIL(LLMC_ERR_FORMAT, "%s: attribute \"%s\" of %s is a text of variable length; legal is fixed length",
+        LLMC_FAIL(LLMC_ERR_FORMAT, "%s: attribute \"%s\" of %s is a text of variable length; allowed is fixed length",
                   file->path, name, group_name(group));
     size_t nbytes = H5Tget_size(type);
     if (nbytes > TEXT_NBYTES_MAX)
@@ -124,7 +124,7 @@ static llmc_status read_number(struct llmc_h5 *file, const char *group, const ch
     hid_t attribute = H5I_INVALID_HID, type = H5I_INVALID_HID;
     LLMC_TRY(open_attribute(file, group, name, class, &attribute, &type));
     if (H5Tget_size(type) > 8)
-        LLMC_FAIL(LLMC_ERR_FORMAT, "%s: attribute \"%s\" of %s: a number of %zu bytes; legal are 8 at most",
+        LLMC_FAIL(LLMC_ERR_FORMAT, "%s: attribute \"%s\" of %s: a number of %zu bytes; allowed are 8 at most",
                   file->path, name, group_name(group), H5Tget_size(type));
     if (H5Aread(attribute, wanted, value) < 0)
         status = attribute_error(file, LLMC_ERR_FORMAT, group, name, "cannot read");

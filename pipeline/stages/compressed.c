@@ -30,7 +30,7 @@ static llmc_status fill_tensor(const struct llmc_state *state, int32_t index, st
     const float *values = llmc_parameter_values(p, index);
     size_t count = (size_t)(parameter->rows * parameter->cols);
     int32_t site = llmc_site_of_parameter(&p->architecture, index);
-    const struct llmc_quantizer *input = site < 0 ? NULL : llmc_site_quantizer(&state->model, site);
+    const struct llmc_quantizer *input = site < 0 ? NULL : llmc_bert_site_quantizer(&state->model, site);
     LLMC_TRY(llmc_strdup(&tensor->name, parameter->name));
     tensor->rows = parameter->rows;
     tensor->cols = parameter->cols;
@@ -62,7 +62,7 @@ exit:
     return status;
 }
 
-llmc_status llmc_state_compress(const struct llmc_state *state, const char *origin, const char *path)
+llmc_status llmc_run_compress(const struct llmc_state *state, const char *origin, const char *path)
 {
     llmc_status status = LLMC_OK;
     const struct llmc_parameters *p = &state->model.parameters;

@@ -12,6 +12,6 @@
 #include "stage/state.h"
 
 /* Writes `state` to `path`; `origin` is the JSON text of how it was made. Errors: those of llmc_compressed_write. */
-llmc_status llmc_state_compress(const struct llmc_state *state, const char *origin, const char *path);
+llmc_status llmc_run_compress(const struct llmc_state *state, const char *origin, const char *path);
 
 #endif

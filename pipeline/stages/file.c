@@ -37,17 +37,17 @@ static llmc_status run_export(struct llmc_stage_work *work)
     char *origin = NULL;
     llmc_status status = make_origin(work, work->fingerprint, &origin);
     if (status == LLMC_OK)
-        status = llmc_state_compress(&work->chain->state, origin, work->product_path);
+        status = llmc_run_compress(&work->chain->state, origin, work->product_path);
     free(origin);
     return status;
 }
 
 static llmc_status adopt_export(struct llmc_stage_work *work)
 {
-    return llmc_replace_text(&work->chain->file_path, work->product_path);
+    return llmc_stage_replace_text(&work->chain->file_path, work->product_path);
 }
 
-const struct llmc_stage_type llmc_export_stage = {
+const struct llmc_stage_type llmc_run_export_stage = {
     .kind = {.name = "export", .does = "writes `model.llmc`", .makes = LLMC_THING_FILE},
     .product = "model.llmc",
     .suffix = ".llmc",
@@ -82,7 +82,7 @@ static llmc_status check_verify(const struct llmc_stage_work *work, const struct
     return LLMC_OK;
 }
 
-const struct llmc_stage_type llmc_verify_stage = {
+const struct llmc_stage_type llmc_run_verify_stage = {
     .kind = {.name = "verify", .does = "reloads `model.llmc` in the runtime and measures there",
              .keys = keys, .key_count = sizeof keys / sizeof keys[0], .settings_nbytes = sizeof(struct settings),
              .needs = LLMC_THING_FILE},

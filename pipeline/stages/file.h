@@ -4,7 +4,7 @@
 
 #include "stage/stage.h"
 
-extern const struct llmc_stage_type llmc_export_stage;
-extern const struct llmc_stage_type llmc_verify_stage;
+extern const struct llmc_stage_type llmc_run_export_stage;
+extern const struct llmc_stage_type llmc_run_verify_stage;
 
 #endif

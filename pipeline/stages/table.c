@@ -8,22 +8,22 @@
 #include <stddef.h>
 
 #define STAGES(X)                                                                                                       \
-    X(llmc_teacher_stage)                                                                                               \
+    X(llmc_run_teacher_stage)                                                                                               \
     X(llmc_logits_stage)                                                                                                \
     X(llmc_distill_stage)                                                                                               \
     X(llmc_prune_stage)                                                                                                 \
     X(llmc_qat_stage)                                                                                                   \
-    X(llmc_export_stage)                                                                                                \
-    X(llmc_verify_stage)
+    X(llmc_run_export_stage)                                                                                                \
+    X(llmc_run_verify_stage)
 
-const struct llmc_config_kind *const *llmc_stage_kinds(void)
+const struct llmc_config_kind *const *llmc_run_stage_kinds(void)
 {
 #define KIND(stage) &stage.kind,
     static const struct llmc_config_kind *const kinds[] = {STAGES(KIND) NULL};
     return kinds;
 }
 
-const struct llmc_stage_type *llmc_stage_type_of(const struct llmc_config_kind *kind)
+const struct llmc_stage_type *llmc_run_stage_type(const struct llmc_config_kind *kind)
 {
     return (const struct llmc_stage_type *)((const char *)kind - offsetof(struct llmc_stage_type, kind));
 }

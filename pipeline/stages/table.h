@@ -5,12 +5,12 @@
 #include "stage/stage.h"
 
 /* Their kinds in the order of documentation, NULL at the end: what a configuration is read with. */
-const struct llmc_config_kind *const *llmc_stage_kinds(void);
+const struct llmc_config_kind *const *llmc_run_stage_kinds(void);
 
 /* The type of a stage of the configuration. */
-const struct llmc_stage_type *llmc_stage_type_of(const struct llmc_config_kind *kind);
+const struct llmc_stage_type *llmc_run_stage_type(const struct llmc_config_kind *kind);
 
 /* The stage that a run begins with: it makes the teacher of the folder the model. */
-extern const struct llmc_stage_type llmc_teacher_stage;
+extern const struct llmc_stage_type llmc_run_teacher_stage;
 
 #endif

@@ -52,12 +52,12 @@ exit:
 
 static llmc_status adopt(struct llmc_stage_work *work)
 {
-    llmc_status status = llmc_replace_text(&work->chain->teacher_path, work->product_path);
+    llmc_status status = llmc_stage_replace_text(&work->chain->teacher_path, work->product_path);
     work->chain->is_student = false;
     return status == LLMC_OK ? llmc_stage_adopt_model(work) : status;
 }
 
-const struct llmc_stage_type llmc_teacher_stage = {
+const struct llmc_stage_type llmc_run_teacher_stage = {
     .kind = {.name = "teacher", .does = "fine-tunes the BERT on the labels",
              .keys = keys, .key_count = sizeof keys / sizeof keys[0], .settings_nbytes = sizeof(struct settings),
              .ends = LLMC_THING_LOGITS, .refuses = LLMC_THING_STUDENT},

@@ -163,7 +163,7 @@ static void activations_have_names(void **state)
         assert_int_equal(parsed, i);
     }
     enum llmc_activation parsed;
-    assert_fails(llmc_activation_parse("silu", &parsed), LLMC_ERR_UNSUPPORTED, "\"silu\"; legal are gelu, gelu_new, relu");
+    assert_fails(llmc_activation_parse("silu", &parsed), LLMC_ERR_UNSUPPORTED, "\"silu\"; allowed are gelu, gelu_new, relu");
 }
 
 int main(void)

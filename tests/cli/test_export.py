@@ -160,7 +160,7 @@ def limit_files():
 
 def check_refusals(folder, model):
     assert export("--help").startswith("usage: llmc export ")
-    assert "legal are onnx, safetensors" in export(model, "--to", "tflite", status=2)
+    assert "allowed are onnx, safetensors" in export(model, "--to", "tflite", status=2)
     assert "--to" in export(model, status=2) and "--to" in export(model, "--to", status=2)
     assert "FILE" in export("--to", "onnx", status=2) and "-x" in export(model, "-x", status=2)
     assert export("/nonexistent.llmc", "--to", "onnx", status=3).startswith("llmc: input/output error: /nonexistent.llmc")

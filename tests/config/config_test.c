@@ -25,7 +25,7 @@ static char folder[] = "/tmp/llmc-config-XXXXXX";
 static llmc_status load(struct llmc_config *config, const char *yaml, const char *set)
 {
     assert_int_equal(llmc_file_write(FILE_NAME, yaml, strlen(yaml)), LLMC_OK);
-    return llmc_config_load(config, FILE_NAME, &set, set != NULL, llmc_stage_kinds());
+    return llmc_config_load(config, FILE_NAME, &set, set != NULL, llmc_run_stage_kinds());
 }
 
 /* The value of a stage's key, as the effective YAML has it. */
@@ -207,17 +207,17 @@ static void refuses_files_that_are_no_configuration(void **state)
 {
     (void)state;
     struct llmc_config config;
-    assert_int_equal(llmc_config_load(&config, "missing.yaml", NULL, 0, llmc_stage_kinds()), LLMC_ERR_IO);
-    assert_int_equal(llmc_config_load(&config, ".", NULL, 0, llmc_stage_kinds()), LLMC_ERR_IO);
+    assert_int_equal(llmc_config_load(&config, "missing.yaml", NULL, 0, llmc_run_stage_kinds()), LLMC_ERR_IO);
+    assert_int_equal(llmc_config_load(&config, ".", NULL, 0, llmc_run_stage_kinds()), LLMC_ERR_IO);
     char *huge = malloc(1 << 20);
     assert_non_null(huge);
     memset(huge, '#', 1 << 20);
     assert_int_equal(llmc_file_write("huge.yaml", huge, 1 << 20), LLMC_OK);
-    assert_int_equal(llmc_config_load(&config, "huge.yaml", NULL, 0, llmc_stage_kinds()), LLMC_ERR_CONFIG);
+    assert_int_equal(llmc_config_load(&config, "huge.yaml", NULL, 0, llmc_run_stage_kinds()), LLMC_ERR_CONFIG);
     /* brackets without end, and the "billion laughs" */
     memset(huge, '[', 200000);
     assert_int_equal(llmc_file_write("huge.yaml", huge, 200000), LLMC_OK);
-    assert_int_equal(llmc_config_load(&config, "huge.yaml", NULL, 0, llmc_stage_kinds()), LLMC_ERR_CONFIG);
+    assert_int_equal(llmc_config_load(&config, "huge.yaml", NULL, 0, llmc_run_stage_kinds()), LLMC_ERR_CONFIG);
     free(huge);
 }
 
@@ -260,11 +260,11 @@ static void sets_change_values_after_the_file(void **state)
     struct llmc_config config;
     assert_int_equal(llmc_file_write(FILE_NAME, yaml, strlen(yaml)), LLMC_OK);
     /* ": " makes a mapping of a text, as in a file; quotes help */
-    assert_int_equal(llmc_config_load(&config, FILE_NAME, sets, sizeof sets / sizeof sets[0], llmc_stage_kinds()), LLMC_ERR_CONFIG);
+    assert_int_equal(llmc_config_load(&config, FILE_NAME, sets, sizeof sets / sizeof sets[0], llmc_run_stage_kinds()), LLMC_ERR_CONFIG);
     assert_string_equal(llmc_error_message(),
                         "--set data.folder=/a: b: is a mapping; allowed are text of 1 to 4096 bytes");
     sets[2] = "data.folder=\"/a: b\"";
-    assert_int_equal(llmc_config_load(&config, FILE_NAME, sets, sizeof sets / sizeof sets[0], llmc_stage_kinds()), LLMC_OK);
+    assert_int_equal(llmc_config_load(&config, FILE_NAME, sets, sizeof sets / sizeof sets[0], llmc_run_stage_kinds()), LLMC_OK);
     assert_int_equal(config.seed, 8);
     assert_string_equal(config.data.folder, "/a: b");
     assert_int_equal(config.student.from_layers.count, 3);
@@ -328,11 +328,11 @@ static void describes_every_key(void **state)
 {
     (void)state;
     char *text = NULL;
-    assert_int_equal(llmc_config_describe(llmc_stage_kinds(), false, &text), LLMC_OK);
+    assert_int_equal(llmc_config_describe(llmc_run_stage_kinds(), false, &text), LLMC_OK);
     assert_non_null(strstr(text, "\n  data.tokens_max       128         longer texts are cut to so many tokens "
                                  "(whole numbers from 4 to 65536)\n"));
     assert_non_null(strstr(text, "\n  dropout               teacher 0.1; distill 0; prune 0; qat 0 "));
-    for (const struct llmc_config_kind *const *kind = llmc_stage_kinds(); *kind; kind++) {
+    for (const struct llmc_config_kind *const *kind = llmc_run_stage_kinds(); *kind; kind++) {
         char line[64];
         snprintf(line, sizeof line, "\n  %-21s ", (*kind)->name);
         assert_non_null(strstr(text, line));
@@ -406,7 +406,7 @@ static void shipped_configurations_load(void **state)
     const char *const *paths = *state;
     for (; *paths; paths++) {
         struct llmc_config config;
-        if (llmc_config_load(&config, *paths, NULL, 0, llmc_stage_kinds()) != LLMC_OK)
+        if (llmc_config_load(&config, *paths, NULL, 0, llmc_run_stage_kinds()) != LLMC_OK)
             fail_msg("%s", llmc_error_message());
         llmc_config_release(&config);
     }

@@ -18,7 +18,7 @@ static struct llmc_config config = {
 static void expect(const char *in, const char *file, const char *expected)
 {
     char *path = NULL;
-    if (llmc_data_path(&config, in, file, &path) != LLMC_OK)
+    if (llmc_config_path(&config, in, file, &path) != LLMC_OK)
         fail_msg("%s", llmc_error_message());
     assert_string_equal(path, expected);
     free(path);
@@ -27,7 +27,7 @@ static void expect(const char *in, const char *file, const char *expected)
 static void expect_missing(const char *in, const char *file, const char *start)
 {
     char *path = NULL;
-    assert_int_equal(llmc_data_path(&config, in, file, &path), LLMC_ERR_IO);
+    assert_int_equal(llmc_config_path(&config, in, file, &path), LLMC_ERR_IO);
     assert_null(path);
     if (strncmp(llmc_error_message(), start, strlen(start)) != 0)
         fail_msg("is %s\nexpected %s...", llmc_error_message(), start);

@@ -123,7 +123,7 @@ static void test_errors(void **state)
         llmc_status status;
         const char *words;
     } cases[] = {
-        {{2, 0, 0, 0, 20, beyond}, LLMC_ERR_CONFIG, "no layer 4; legal are 0 to 3"},
+        {{2, 0, 0, 0, 20, beyond}, LLMC_ERR_CONFIG, "no layer 4; allowed are 0 to 3"},
         {{2, 0, 0, 0, 20, negative}, LLMC_ERR_CONFIG, "no layer -1"},
         {{2, 48, 0, 0, 20, good}, LLMC_ERR_CONFIG, "hidden 24, ffn 32, heads 3; the student has 48, 32, 3"},
         {{2, 0, 64, 0, 20, good}, LLMC_ERR_CONFIG, "from_layers"},

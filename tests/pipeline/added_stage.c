@@ -57,8 +57,8 @@ int main(int argc, char **argv)
 {
     const struct llmc_config_kind *kinds[32];
     size_t count = 0;
-    while (llmc_stage_kinds()[count]) {
-        kinds[count] = llmc_stage_kinds()[count];
+    while (llmc_run_stage_kinds()[count]) {
+        kinds[count] = llmc_run_stage_kinds()[count];
         count++;
     }
     kinds[count++] = &scale_stage.kind;
@@ -69,7 +69,7 @@ int main(int argc, char **argv)
     char *text = NULL;
     llmc_status status = llmc_config_load(&config, argv[measures ? 3 : 1], NULL, 0, kinds);
     if (status == LLMC_OK && measures) {
-        status = llmc_measure_checkpoint(&config, argv[2], &text);
+        status = llmc_stage_measure_checkpoint(&config, argv[2], &text);
         if (status == LLMC_OK)
             puts(text);
     } else if (status == LLMC_OK) {

@@ -17,7 +17,7 @@ static void observe(struct llmc_ranges *ranges, float min, float max, double mom
         observed[i].min = min * (float)(i + 1);
         observed[i].max = max * (float)(i + 1);
     }
-    llmc_ranges_average(ranges, observed, momentum);
+    llmc_calibrate_average(ranges, observed, momentum);
 }
 
 /* The first batch counts whole, then the plain mean, and from 1 / (1 - momentum) batches on an exponential average. */
@@ -55,7 +55,7 @@ static void test_quantizers(void **state)
     for (size_t c = 0; c < COUNT_OF(cases); c++) {
         struct llmc_ranges ranges;
         assert_ok(llmc_ranges_init(&ranges, 1));
-        llmc_ranges_average(&ranges, &cases[c], 1);
+        llmc_calibrate_average(&ranges, &cases[c], 1);
         const struct llmc_quantizer *q = &ranges.quantizers[0];
         float low = fminf(cases[c].min, 0), high = fmaxf(cases[c].max, 0);
         assert_true(q->zero_point >= 0 && q->zero_point <= 255 && q->zero_point == rintf(q->zero_point));
@@ -77,7 +77,7 @@ static void test_clear(void **state)
     (void)state;
     struct llmc_range observed[2];
     const struct llmc_kernels *k = llmc_kernels_best();
-    llmc_ranges_clear(observed, 2);
+    llmc_calibrate_clear(observed, 2);
     float x[3] = {-2, 5, 1};
     k->min_max(x, &observed[1].min, &observed[1].max, 3);
     assert_true(observed[1].min == -2 && observed[1].max == 5 && observed[0].min > observed[0].max);
@@ -119,7 +119,7 @@ static void test_learning(void **state)
             first = rounding_loss(&ranges.quantizers[0], 1, dscales);
             for (int step = 0; step < 300; step++) {
                 last = rounding_loss(&ranges.quantizers[0], loss_scales[l], dscales);
-                llmc_ranges_learn(&ranges, dscales, loss_scales[l], 0.02);
+                llmc_calibrate_learn(&ranges, dscales, loss_scales[l], 0.02);
                 assert_true(ranges.quantizers[0].inverse == 1.0f / ranges.quantizers[0].scale);
                 assert_true(ranges.quantizers[0].zero_point == 128);
             }
@@ -141,13 +141,13 @@ static void test_bad_gradients_are_ignored(void **state)
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         float kept = ranges.quantizers[0].scale, moved = ranges.quantizers[1].scale;
         double dscales[2] = {bad[i], 3};
-        llmc_ranges_learn(&ranges, dscales, 1, 0.01);
+        llmc_calibrate_learn(&ranges, dscales, 1, 0.01);
         assert_true(ranges.quantizers[0].scale == kept && ranges.m[0] == 0 && ranges.v[0] == 0);
         assert_true(ranges.quantizers[1].scale < moved);
     }
     double good[2] = {3, 3};
     float kept = ranges.quantizers[0].scale;
-    llmc_ranges_learn(&ranges, good, 1, 0.01);
+    llmc_calibrate_learn(&ranges, good, 1, 0.01);
     assert_true(ranges.quantizers[0].scale < kept && ranges.quantizers[0].scale > kept * 0.5f);
     llmc_ranges_release(&ranges);
 }

@@ -18,8 +18,7 @@
 
 #include <cmocka.h>
 
-static const char path[] = "/tmp/llmc_test_compressed.llmc";
-static const char damaged[] = "/tmp/llmc_test_compressed_damaged.llmc";
+static char path[64], damaged[64]; /* with the process in their names: two may run side by side */
 
 static void *make(size_t count, size_t size)
 {
@@ -264,6 +263,8 @@ static int remove_files(void **state)
 
 int main(int argc, char **argv)
 {
+    snprintf(path, sizeof path, "/tmp/llmc_test_compressed_%ld.llmc", (long)getpid());
+    snprintf(damaged, sizeof damaged, "/tmp/llmc_test_compressed_%ld_damaged.llmc", (long)getpid());
     if (argc == 3) {
         struct llmc_compressed sample = strcmp(argv[1], "write") == 0 ? make_sample() : make_layered_sample();
         llmc_status status = llmc_compressed_write(argv[2], &sample);

@@ -183,7 +183,7 @@ static void other_layouts_are_refused(void **state)
         {"external", "external: the data are in another file"},
         {"virtual", "virtual: a virtual array"},
         {"chunk", "chunk: a chunk has more than the 1048576 bytes allowed"},
-        {"filter", "filter: filter 3; legal are deflate (1) and shuffle (2)"},
+        {"filter", "filter: filter 3; allowed are deflate (1) and shuffle (2)"},
         {"type", "type: its numbers are in no known format"},
         {"rank", "rank: no array of rank 0 to 4"},
         {"huge", "huge: dimension 0 is 1099511627776, more than this file can hold"},

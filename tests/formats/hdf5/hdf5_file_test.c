@@ -12,7 +12,7 @@
 #define ARRAY_SHAPE ((const int64_t[]){300, 700})
 #define ARRAY_COUNT ((size_t)300 * 700)
 
-/* Small numbers, legal in every format. */
+/* Small numbers, allowed in every format. */
 static void *make_numbers(enum llmc_number number, size_t count)
 {
     size_t nbytes = llmc_number_nbytes(number);
@@ -296,9 +296,9 @@ static void errors_name_file_and_object(void **state)
     assert_ok(llmc_h5_write_text(file, "g", "text", "1"));
     assert_fails(llmc_h5_write(file, "g/x", LLMC_F32, 0, NULL, values, 0), LLMC_ERR_IO, "errors.h5: g/x: ");
     assert_fails(llmc_h5_write(file, "g/x/y", LLMC_F32, 0, NULL, values, 0), LLMC_ERR_IO, "errors.h5: g/x");
-    assert_fails(llmc_h5_write(file, "", LLMC_F32, 0, NULL, values, 0), LLMC_ERR_ARGUMENT, "legal are");
+    assert_fails(llmc_h5_write(file, "", LLMC_F32, 0, NULL, values, 0), LLMC_ERR_ARGUMENT, "allowed are");
     assert_fails(llmc_h5_write(file, "/y", LLMC_F32, 0, NULL, values, 0), LLMC_ERR_ARGUMENT, "\"/y\"");
-    assert_fails(llmc_h5_write(file, "y", LLMC_F32, 5, NULL, values, 0), LLMC_ERR_ARGUMENT, "legal are");
+    assert_fails(llmc_h5_write(file, "y", LLMC_F32, 5, NULL, values, 0), LLMC_ERR_ARGUMENT, "allowed are");
     assert_fails(llmc_h5_write(file, "y", LLMC_F32, 1, (const int64_t[]){-1}, values, 0), LLMC_ERR_ARGUMENT,
                  "dimension 0 is -1");
     assert_ok(llmc_h5_close(&file));
