@@ -82,9 +82,10 @@ def check_logits(what, folder):
                                    for t, k in zip(ids, types)])
     torch.set_grad_enabled(True)  # ours switches it off for the LibTorch that both share
     read = json.loads(dump("config", folder))
+    layers = [(read["num_attention_heads"], read["intermediate_size"])] * read["num_hidden_layers"]
     model = Model(vocabulary=read["vocab_size"], positions=read["max_position_embeddings"],
-                  types=read["type_vocab_size"], hidden=read["hidden_size"], layers=read["num_hidden_layers"],
-                  heads=read["num_attention_heads"], ffn=read["intermediate_size"], labels=read["num_labels"],
+                  types=read["type_vocab_size"], hidden=read["hidden_size"], layers=layers,
+                  head_width=read["hidden_size"] // read["num_attention_heads"], labels=read["num_labels"],
                   activation={"gelu": GELU, "gelu_new": GELU_TANH, "relu": RELU}[read["hidden_act"]],
                   epsilon=read["layer_norm_eps"])
     model.load(parameters(folder))
