@@ -214,6 +214,8 @@ static llmc_status write_training(struct llmc_h5 *file, const struct llmc_traini
 {
     llmc_status status = LLMC_OK;
     const struct llmc_optimizer *o = &t->optimizer;
+    int64_t vocabulary = t->model->parameters.architecture.vocabulary;
+    LLMC_TRY(llmc_h5_write(file, "training/word_step", LLMC_I32, 1, &vocabulary, o->word_step, 0));
     LLMC_TRY(llmc_h5_write(file, "training/m", LLMC_F32, 1, &total, o->m, 0));
     LLMC_TRY(llmc_h5_write(file, "training/v", LLMC_F32, 1, &total, o->v, 0));
     LLMC_TRY(llmc_h5_write_int(file, "training", "step", t->step));
@@ -234,6 +236,8 @@ static llmc_status read_training(struct llmc_h5 *file, struct llmc_training *t, 
     struct llmc_optimizer *o = &t->optimizer;
     int64_t good_steps;
     double scale;
+    int64_t vocabulary = t->model->parameters.architecture.vocabulary;
+    LLMC_TRY(llmc_h5_read(file, "training/word_step", LLMC_I32, 1, &vocabulary, o->word_step));
     LLMC_TRY(llmc_h5_read(file, "training/m", LLMC_F32, 1, &total, o->m));
     LLMC_TRY(llmc_h5_read(file, "training/v", LLMC_F32, 1, &total, o->v));
     LLMC_TRY(llmc_h5_read_int(file, "training", "step", &t->step));

@@ -11,7 +11,8 @@
  *     /inputs/...            when activations are quantised, one number per input of a linear layer:
  *                            F32 "min", "max", "scale", "zero_point", "m", "v"; attribute "step"
  *     /vocabulary, /labels   U8 [n] lines, each ended by '\n', as in the compressed checkpoint
- *     /training/...          only while a stage is under way: F32 "m", "v" [total]; attributes "step",
+ *     /training/...          only while a stage is under way: F32 "m", "v" [total], I32 "word_step" [vocabulary]
+ *                            (train/optimizer.h); attributes "step",
  *                            "optimizer_step", "scale", "good_steps", "initial_sparsity",
  *                            "metrics_bytes", "seconds"
  */

@@ -9,6 +9,10 @@
 #define SCALE_START 65536.0f
 #define SCALE_MAX 16777216.0f
 #define GROWTH_INTERVAL 500
+/* A row of the word embedding rests after so many steps without a gradient. Its first moment is then 0.5 % of what it
+ * was, as is the way that AdamW would still move it. Texts of SST-2 by 32 have 240 different words, 4,300 within 50
+ * steps and 6,000 within 100, and each costs time. */
+enum { RESTS_AFTER = 50 };
 
 llmc_status llmc_optimizer_init(struct llmc_optimizer *o, const struct llmc_parameters *parameters, float weight_decay,
                                 float clip_norm, bool scaling)
@@ -25,6 +29,8 @@ llmc_status llmc_optimizer_init(struct llmc_optimizer *o, const struct llmc_para
     o->growth_interval = GROWTH_INTERVAL;
     LLMC_TRY(llmc_alloc(&o->m, (size_t)parameters->total, sizeof *o->m));
     LLMC_TRY(llmc_alloc(&o->v, (size_t)parameters->total, sizeof *o->v));
+    LLMC_TRY(llmc_alloc(&o->word_step, (size_t)parameters->table[LLMC_WORDS].rows, sizeof *o->word_step));
+    LLMC_TRY(llmc_alloc(&o->no_gradient, (size_t)parameters->table[LLMC_WORDS].cols, sizeof *o->no_gradient));
 exit:
     if (status != LLMC_OK)
         llmc_optimizer_release(o);
@@ -35,6 +41,8 @@ void llmc_optimizer_release(struct llmc_optimizer *o)
 {
     free(o->m);
     free(o->v);
+    free(o->word_step);
+    free(o->no_gradient);
     free(o->updates);
     memset(o, 0, sizeof *o);
 }
@@ -77,20 +85,59 @@ static struct llmc_update update_at(const struct llmc_optimizer *o, const struct
     return update;
 }
 
-/* Fills o->updates: the touched rows of the word embedding, then every other parameter. */
+/* Decays the moments of a row that rested by the steps that it missed. */
+static void wake(struct llmc_optimizer *o, int64_t offset, int64_t cols, int64_t missed)
+{
+    float decay1 = (float)pow((double)o->beta1, (double)missed), decay2 = (float)pow((double)o->beta2, (double)missed);
+    for (int64_t i = offset; i < offset + cols; i++) {
+        o->m[i] *= decay1;
+        o->v[i] *= decay2;
+    }
+}
+
+/* Whether a row of the word embedding moves in this step without being in its batch. */
+static bool is_moving(const struct llmc_optimizer *o, int64_t row)
+{
+    return o->word_step[row] > 0 && o->step - o->word_step[row] <= RESTS_AFTER;
+}
+
+static int32_t count_moving(const struct llmc_optimizer *o, const struct llmc_parameters *p)
+{
+    int32_t count = 0;
+    for (int64_t row = 0; row < p->table[LLMC_WORDS].rows; row++)
+        count += is_moving(o, row);
+    return count;
+}
+
+/* Appends the rows of the word embedding that move, rising, to o->updates; returns their number. */
+static int32_t list_words(struct llmc_optimizer *o, const struct llmc_parameters *p,
+                          const struct llmc_gradients *gradients, const struct llmc_adamw *settings)
+{
+    const struct llmc_parameter *words = &p->table[LLMC_WORDS];
+    int32_t count = 0, next = 0;
+    for (int64_t row = 0; row < words->rows; row++) {
+        int64_t offset = words->offset + row * words->cols;
+        const float *gradient = o->no_gradient;
+        if (next < gradients->row_count && gradients->rows[next] == row) {
+            gradient = gradients->row_values + next++ * words->cols;
+            if (o->word_step[row] > 0 && !is_moving(o, row))
+                wake(o, offset, words->cols, o->step - 1 - o->word_step[row] - RESTS_AFTER);
+            o->word_step[row] = (int32_t)o->step;
+        }
+        if (is_moving(o, row))
+            o->updates[count++] = update_at(o, p, settings, offset, gradient, 1, words->cols);
+    }
+    return count;
+}
+
+/* Fills o->updates: the rows of the word embedding that move, then every other parameter. */
 static int32_t list_updates(struct llmc_optimizer *o, const struct llmc_bert *model,
                             const struct llmc_gradients *gradients, const struct llmc_adamw *dense)
 {
     const struct llmc_parameters *p = &model->parameters;
-    int64_t hidden = p->architecture.hidden;
     struct llmc_adamw settings = *dense;
-    int32_t count = 0;
-    settings.epsilon = o->epsilon / sqrtf(dense->correction2); /* SparseAdam adds it before the correction */
     settings.weight_decay = 0;
-    for (int32_t i = 0; i < gradients->row_count; i++)
-        o->updates[count++] = update_at(o, p, &settings, p->table[LLMC_WORDS].offset + gradients->rows[i] * hidden,
-                                        gradients->row_values + i * hidden, 1, hidden);
-    settings.epsilon = o->epsilon;
+    int32_t count = list_words(o, p, gradients, &settings);
     for (int32_t i = LLMC_WORDS + 1; i < p->count; i++) {
         const struct llmc_parameter *parameter = &p->table[i];
         int64_t place = parameter->offset - p->dense_begin;
@@ -114,7 +161,7 @@ llmc_status llmc_optimizer_step(struct llmc_optimizer *o, struct llmc_ops *ops, 
     result->skipped = !isfinite(gradients->squares);
     if (result->skipped)
         return lower_scale(o);
-    llmc_status status = reserve_updates(o, gradients->row_count + p->count);
+    llmc_status status = reserve_updates(o, count_moving(o, p) + gradients->row_count + p->count);
     if (status != LLMC_OK)
         return status;
 

@@ -2,10 +2,12 @@
  * AdamW on FP32 master weights (Loshchilov and Hutter, 2019), with gradient
  * clipping by global norm and dynamic loss scaling (Micikevicius et al., 2018).
  *
- * The dense parameters follow torch.optim.AdamW. The word embedding follows
- * torch.optim.SparseAdam: a step changes the rows that the batch touched, with
- * their own moments and the common step count; the other rows and their moments
- * rest, and no row decays. Biases and layer norms do not decay either.
+ * All parameters follow torch.optim.AdamW. Biases, layer norms and the word
+ * embedding do not decay. A row of the word embedding moves on by its moments
+ * when a batch does not have it, as in AdamW, but only for 50 steps: then nearly
+ * nothing is left of its first moment, and it rests, so that a step does not
+ * walk through the whole vocabulary. torch.optim.SparseAdam would move the rows
+ * of the batch only: a word that one batch has goes an eighth of AdamW's way.
  */
 #ifndef LLMC_TRAIN_OPTIMIZER_H
 #define LLMC_TRAIN_OPTIMIZER_H
@@ -17,6 +19,7 @@
 
 struct llmc_optimizer {
     float *m, *v;      /* [total] first and second moments, offsets of the parameters */
+    int32_t *word_step; /* [vocabulary] the last step whose batch had this row of the word embedding; 0: none had */
     int64_t step;      /* steps that changed the weights */
     float beta1, beta2, epsilon, weight_decay, clip_norm; /* clip_norm 0: no clipping */
 
@@ -28,6 +31,7 @@ struct llmc_optimizer {
 
     struct llmc_update *updates; /* scratch of a step: what happens to each parameter, or row of word embeddings */
     int32_t updates_max;
+    float *no_gradient; /* [H] zeros */
 };
 
 /* beta 0.9 and 0.999, epsilon 1e-8, scale 2^16 when `scaling`, else 1. Errors: LLMC_ERR_MEMORY. */

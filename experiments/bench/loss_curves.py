@@ -55,7 +55,7 @@ def worker_command(args, work, side, precision, model, file, save=None):
     common = (model, file, BATCH, args.threads, SEED)
     if side == "llmc":
         return our_command(work, precision, *common, dropout=0.0, program=args.program)
-    options = ["--precision", precision] + (["--save-model", save] if save else [])
+    options = ["--precision", precision, "--adamw-words"] + (["--save-model", save] if save else [])
     return peer_command(work, "strongest", *common, *options, dropout=0.0)
 
 

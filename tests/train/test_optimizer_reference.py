@@ -13,12 +13,17 @@ from bert import batch, make_minilm, make_small, ours, padded, reshape  # noqa: 
 from llmc import BF16, F16, F32, Checks, learning_rate  # noqa: E402
 
 STEPS = 10
-# Of each of ten losses: FP32 gradients in another order (5e-7 measured). Issue 3 asks for 1e-4; SparseAdam with
-# the epsilon of AdamW, which is 30 times smaller in the first step, differs by 7e-5 and must not pass.
+# Of each of ten losses: FP32 gradients in another order (5e-7 measured). Issue 3 asks for 1e-4.
 LOSS_TOLERANCE = 3e-6
 # Mean difference of the weights over the mean way that they went. Not each weight: AdamW makes a full step of a
 # gradient that is rounding noise (the key's bias has no other).
 WEIGHTS_TOLERANCE = 2e-4
+WORDS = "bert.embeddings.word_embeddings.weight"
+# Words of the small vocabulary and the steps whose batches have them: once; soon again; after long rests.
+RARE, RARE_STEPS, RARE_STEPS_ALL = (85, 86, 87), ((2,), (2, 9, 60), (2, 3, 180, 290)), 400
+# Mean difference over the mean way: a row rests when 0.5 % of its way is left. SparseAdam, which moves the rows of the
+# batch only, misses half of it and more.
+RARE_TOLERANCE = 1e-2
 NORM_TOLERANCE = 2e-5  # relative, of the gradient's norm
 CURVE_STEPS = 40
 # Largest distance of a loss from FP32's over 40 steps, where it falls by half: operands have 11 and 8
@@ -31,31 +36,24 @@ expect = checks.expect
 
 
 class TorchOptimizer:
-    """AdamW for dense parameters in the groups of transformers, SparseAdam for the rows of the word embedding."""
+    """AdamW in the groups of transformers, but without decay of the word embedding."""
 
     def __init__(self, reference, lr, weight_decay, clip_norm):
-        self.words = reference.bert.embeddings.word_embeddings.weight
         self.parameters, self.clip_norm = list(reference.parameters()), clip_norm
         groups = [dict(params=[], weight_decay=weight_decay), dict(params=[], weight_decay=0.0)]
         for name, p in reference.named_parameters():
-            if p is not self.words:
-                groups[name.endswith("bias") or "LayerNorm" in name]["params"].append(p)
-        self.dense = torch.optim.AdamW(groups, lr=lr, eps=1e-8)
-        self.sparse = torch.optim.SparseAdam([self.words], lr=lr, eps=1e-8)
+            rests = name.endswith("bias") or "LayerNorm" in name or "word_embeddings" in name
+            groups[rests]["params"].append(p)
+        self.adamw = torch.optim.AdamW(groups, lr=lr, eps=1e-8)
 
-    def step(self, texts):
+    def step(self):
         """Returns the gradient's norm before clipping."""
         if self.clip_norm:
             norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.clip_norm).item()
         else:
             norm = sum(p.grad.double().square().sum().item() for p in self.parameters) ** 0.5
-        rows = torch.tensor(sorted({i for t in texts for i in t}))
-        self.words.grad = torch.sparse_coo_tensor(rows[None], self.words.grad[rows], self.words.shape,
-                                                  check_invariants=True)
-        self.dense.step()
-        self.sparse.step()
-        self.words.grad = None
-        self.dense.zero_grad()
+        self.adamw.step()
+        self.adamw.zero_grad()
         return norm
 
 
@@ -97,7 +95,7 @@ def check_steps(name, start, kind, batches, lr, clip_norm):
         texts, types, label, teacher = batches[step % len(batches)]
         expected = torch_loss(kind, reference(**padded(texts, types)).logits, teacher, label)
         expected.backward()
-        norm = theirs.step(texts)
+        norm = theirs.step()
         loss, dlogits = our_loss(kind, model, model.forward(texts, types), teacher, label)
         model.backward(dlogits)
         skipped, got_norm, _ = model.step(lr)
@@ -115,11 +113,38 @@ def check_steps(name, start, kind, batches, lr, clip_norm):
         moved += np.abs((p.detach() - before[parameter]).numpy()).sum(dtype=float)
         different += np.abs(p.detach().numpy() - got).sum(dtype=float)
     expect(different <= WEIGHTS_TOLERANCE * moved, f"{name}: weights within {different / moved:.1e} of their way")
-    words = "bert.embeddings.word_embeddings.weight"
     used = {i for texts, *_ in batches for t in texts for i in t}
     unused = [i for i in range(reference.config.vocab_size) if i not in used]
-    expect(len(unused) > 0 and np.array_equal(model.view(model.values, words)[unused], before[words].numpy()[unused]),
+    expect(len(unused) > 0 and np.array_equal(model.view(model.values, WORDS)[unused], before[WORDS].numpy()[unused]),
            f"{name}: {len(unused)} unused rows of the word embedding rest")
+    model.free()
+
+
+def check_rare_words(start):
+    """Words that few batches have: their rows go on moving by their moments, rest, and wake, as in AdamW, which here
+    takes the gradients from us, so that only its rule can differ."""
+    model = ours(start)
+    model.optimizer(weight_decay=0.1)
+    words = model.view(model.values, WORDS)
+    before = words.copy()
+    theirs = torch.tensor(before, requires_grad=True)
+    adamw = torch.optim.AdamW([theirs], lr=1e-3, weight_decay=0.0)
+    rng, at = np.random.default_rng(3), {word: steps for word, steps in zip(RARE, RARE_STEPS)}
+    for step in range(RARE_STEPS_ALL):
+        text = [int(i) for i in rng.integers(1, min(RARE), 12)]
+        text += [word for word, steps in at.items() if step in steps]
+        logits = model.forward([text, text[::-1]])
+        _, dlogits = our_loss("none", model, logits, None, [step % 2, step % 3 % 2])
+        gradients, _ = model.backward(dlogits)
+        theirs.grad = torch.tensor(model.view(gradients, WORDS))
+        adamw.step()
+        model.step(1e-3)
+        for word, steps in at.items():
+            if step in (max(steps), RARE_STEPS_ALL - 1):
+                way = np.abs(theirs.detach().numpy()[word] - before[word]).mean()
+                far = np.abs(theirs.detach().numpy()[word] - words[word]).mean()
+                expect(far <= RARE_TOLERANCE * way, f"word in steps {steps}, after step {step}: within {far / way:.1e} "
+                                                    f"of its way of {way:.1e}")
     model.free()
 
 
@@ -263,6 +288,7 @@ def main():
     real = fixed_batches(30522, 2, [13, 7, 25, 4, 18, 9])
     check_steps("MiniLM-L6, none, clip 0.2", minilm, "none", real, 5e-5, 0.2)
     check_steps("MiniLM-L6, kl, clip 0.0", minilm, "kl", real, 5e-5, 0.0)
+    check_rare_words(small)
     check_curves(small, batches)
     check_overflow(small, batches)
     check_growth(small, batches)

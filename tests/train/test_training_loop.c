@@ -10,9 +10,10 @@
 
 #include <math.h>
 
-enum { ROWS = 23, BATCH = 4, STEPS_PER_EPOCH = 6, LENGTH_MAX = 12, STEPS_MAX = 64, LABELS = 3 };
+enum { ROWS = 23, BATCH = 4, STEPS_PER_EPOCH = 6, LENGTH_MAX = 12, STEPS_MAX = 64, LABELS = 3, WORDS = 50 };
+#define WORDS_NBYTES (WORDS * sizeof(int32_t))
 
-static const struct llmc_architecture shape = {50, LENGTH_MAX, 2, 16, 8, LABELS, LLMC_GELU, 1e-12f, 2, {{2, 24}, {2, 24}}};
+static const struct llmc_architecture shape = {WORDS, LENGTH_MAX, 2, 16, 8, LABELS, LLMC_GELU, 1e-12f, 2, {{2, 24}, {2, 24}}};
 
 static struct {
     int64_t offsets[ROWS + 1];
@@ -47,6 +48,7 @@ struct run {
     int64_t rows[STEPS_MAX][BATCH];
     /* what `save` kept */
     float *values, *m, *v;
+    int32_t *word_step;
     struct llmc_optimizer optimizer;
     int64_t step;
 };
@@ -111,10 +113,11 @@ static size_t arena_nbytes(const struct run *run)
 static llmc_status save(void *context, const struct llmc_training *training)
 {
     struct run *run = context;
-    free(run->values), free(run->m), free(run->v);
+    free(run->values), free(run->m), free(run->v), free(run->word_step);
     run->values = copy_of(training->model->parameters.values, arena_nbytes(run));
     run->m = copy_of(training->optimizer.m, arena_nbytes(run));
     run->v = copy_of(training->optimizer.v, arena_nbytes(run));
+    run->word_step = copy_of(training->optimizer.word_step, WORDS_NBYTES);
     run->optimizer = training->optimizer;
     run->step = training->step;
     run->saves++;
@@ -154,7 +157,7 @@ static void run_close(struct run *run)
     llmc_optimizer_release(&run->training.optimizer);
     llmc_bert_release(&run->model);
     llmc_ops_release(&run->ops);
-    free(run->values), free(run->m), free(run->v);
+    free(run->values), free(run->m), free(run->v), free(run->word_step);
 }
 
 /* Puts what `from` saved into a fresh run, as a new process does from a checkpoint. */
@@ -164,6 +167,7 @@ static void run_restore(struct run *run, const struct run *from)
     memcpy(run->model.parameters.values, from->values, arena_nbytes(run));
     memcpy(o->m, from->m, arena_nbytes(run));
     memcpy(o->v, from->v, arena_nbytes(run));
+    memcpy(o->word_step, from->word_step, WORDS_NBYTES);
     o->step = from->optimizer.step;
     o->scale = from->optimizer.scale;
     o->good_steps = from->optimizer.good_steps;
@@ -177,6 +181,7 @@ static void assert_same_end(const struct run *run, const struct run *undisturbed
     assert_memory_equal(run->model.parameters.values, undisturbed->model.parameters.values, arena_nbytes(run));
     assert_memory_equal(o->m, u->m, arena_nbytes(run));
     assert_memory_equal(o->v, u->v, arena_nbytes(run));
+    assert_memory_equal(o->word_step, u->word_step, WORDS_NBYTES);
     assert_int_equal(o->step, u->step);
     assert_true(o->scale == u->scale && o->good_steps == u->good_steps);
     for (int64_t i = 0; i < steps; i++) {

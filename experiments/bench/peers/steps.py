@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 import bert
-from optimizers import PlainAdamW, RowwiseAdamW
+from optimizers import GroupedAdamW, PlainAdamW
 
 
 def attention(work, setting):
@@ -17,9 +17,9 @@ def _autocast(precision):
     return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
 
 
-def strongest_training(work, model, precision):
+def strongest_training(work, model, precision, rowwise):
     """On cached logits for distil, on labels for finetune."""
-    optimizer = RowwiseAdamW(model)
+    optimizer = GroupedAdamW(model, rowwise)
 
     def step(batch):
         with _autocast(precision):
@@ -70,7 +70,7 @@ def usual_logits(model):
     return step
 
 
-def make(work, setting, precision, model):
+def make(work, setting, precision, model, rowwise):
     """`model` is the teacher of the folder, dropout set; returns the step and the model that it trains or asks."""
     teacher = copy.deepcopy(model).eval() if work == "distil" and setting == "usual" else None
     if work == "distil":
@@ -79,4 +79,4 @@ def make(work, setting, precision, model):
     if setting == "usual":
         return (usual_logits(model) if work == "logits" else usual_training(work, model, teacher)), model
     return (strongest_logits(model, precision) if work == "logits" else
-            strongest_training(work, model, precision)), model
+            strongest_training(work, model, precision, rowwise)), model

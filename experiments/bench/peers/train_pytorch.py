@@ -50,6 +50,8 @@ def parse():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--adamw-words", action="store_true",
+                        help="strongest: AdamW for the word embedding too, as llmc trains; slower than SparseAdam")
     parser.add_argument("--save-model", metavar="FOLDER", help="write the weights that training starts from")
     return parser.parse_args()
 
@@ -86,7 +88,7 @@ def main():
     torch.manual_seed(args.seed)
     model = bert.load(args.model, labels, steps.attention(args.work, args.setting))
     bert.set_dropout(model, args.dropout)
-    step, model = steps.make(args.work, args.setting, args.precision, model)
+    step, model = steps.make(args.work, args.setting, args.precision, model, not args.adamw_words)
     if args.save_model:
         bert.save(model, args.save_model, args.model)
     say(dict(ready=True, torch=torch.__version__, transformers=transformers.__version__,
