@@ -176,8 +176,8 @@ int64_t llmc_bench_steps(const struct llmc_bench_work *work)
 }
 
 /* Reads gradient, weight and two moments and writes the last three, 28 bytes a number; once more the gradient for
- * its norm; and the compute copies: the weight read again, 2 or 4 bytes written. The rows of the
- * word embedding that move, those of the last batches, are not counted. */
+ * its norm; and the compute copies: the weight read again, 2 or 4 bytes written. The word embedding's rows that a
+ * batch leaves alone cost nothing; the few that it touches are not counted. */
 static double optimizer_bytes(const struct llmc_bench_work *work)
 {
     const struct llmc_parameters *p = &work->model.parameters;

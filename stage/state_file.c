@@ -216,6 +216,7 @@ static llmc_status write_training(struct llmc_h5 *file, const struct llmc_traini
     const struct llmc_optimizer *o = &t->optimizer;
     int64_t vocabulary = t->model->parameters.architecture.vocabulary;
     LLMC_TRY(llmc_h5_write(file, "training/word_step", LLMC_I32, 1, &vocabulary, o->word_step, 0));
+    LLMC_TRY(llmc_h5_write(file, "training/learning_rates", LLMC_F32, 1, &o->step, o->learning_rates, 0));
     LLMC_TRY(llmc_h5_write(file, "training/m", LLMC_F32, 1, &total, o->m, 0));
     LLMC_TRY(llmc_h5_write(file, "training/v", LLMC_F32, 1, &total, o->v, 0));
     LLMC_TRY(llmc_h5_write_int(file, "training", "step", t->step));
@@ -225,6 +226,23 @@ static llmc_status write_training(struct llmc_h5 *file, const struct llmc_traini
     LLMC_TRY(llmc_h5_write_double(file, "training", "initial_sparsity", progress->initial_sparsity));
     LLMC_TRY(llmc_h5_write_int(file, "training", "metrics_bytes", progress->metrics_nbytes));
     LLMC_TRY(llmc_h5_write_double(file, "training", "seconds", progress->seconds));
+exit:
+    return status;
+}
+
+/* Those of o->step steps. */
+static llmc_status read_learning_rates(struct llmc_h5 *file, struct llmc_optimizer *o)
+{
+    llmc_status status = LLMC_OK;
+    enum llmc_number number;
+    int rank;
+    int64_t shape[LLMC_H5_RANK_MAX] = {0};
+    LLMC_TRY(llmc_h5_describe(file, "training/learning_rates", &number, &rank, shape));
+    if (rank != 1 || shape[0] != o->step)
+        LLMC_FAIL(LLMC_ERR_FORMAT, "%s: training/learning_rates has not %lld numbers", llmc_h5_path(file),
+                  (long long)o->step);
+    LLMC_TRY(llmc_optimizer_reserve(o, o->step));
+    LLMC_TRY(llmc_h5_read(file, "training/learning_rates", LLMC_F32, 1, &o->step, o->learning_rates));
 exit:
     return status;
 }
@@ -249,6 +267,11 @@ static llmc_status read_training(struct llmc_h5 *file, struct llmc_training *t, 
     LLMC_TRY(llmc_h5_read_double(file, "training", "seconds", &progress->seconds));
     if (t->step < 0 || o->step < 0 || !(scale > 0) || good_steps < 0 || progress->metrics_nbytes < 0)
         LLMC_FAIL(LLMC_ERR_FORMAT, "training: a count is below 0");
+    for (int64_t row = 0; row < vocabulary; row++)
+        if (o->word_step[row] < 0 || o->word_step[row] > o->step)
+            LLMC_FAIL(LLMC_ERR_FORMAT, "training/word_step: number %lld is %d; allowed values are 0 to %lld",
+                      (long long)row, o->word_step[row], (long long)o->step);
+    LLMC_TRY(read_learning_rates(file, o));
     o->scale = (float)scale;
     o->good_steps = (int32_t)good_steps;
 exit:

@@ -11,10 +11,9 @@
  *     /inputs/...            when activations are quantised, one number per input of a linear layer:
  *                            F32 "min", "max", "scale", "zero_point", "m", "v"; attribute "step"
  *     /vocabulary, /labels   U8 [n] lines, each ended by '\n', as in the compressed checkpoint
- *     /training/...          only while a stage is under way: F32 "m", "v" [total], I32 "word_step" [vocabulary]
- *                            (train/optimizer.h); attributes "step",
- *                            "optimizer_step", "scale", "good_steps", "initial_sparsity",
- *                            "metrics_bytes", "seconds"
+ *     /training/...          only while a stage is under way (train/optimizer.h): F32 "m", "v" [total], I32 "word_step"
+ *                            [vocabulary], F32 "learning_rates" [optimizer_step]; attributes "step", "optimizer_step",
+ *                            "scale", "good_steps", "initial_sparsity", "metrics_bytes", "seconds"
  */
 #ifndef LLMC_STAGE_STATE_FILE_H
 #define LLMC_STAGE_STATE_FILE_H

@@ -28,6 +28,12 @@ struct llmc_adamw {
     float gradient_scale;           /* factor on g: unscaling and clipping */
 };
 
+/* What some steps of AdamW without a gradient do to a number: p -= way * m / (sqrt(v) + epsilon), m *= decay1,
+ * v *= decay2 (train/optimizer.c has the factors). */
+struct llmc_missed_steps {
+    float way, epsilon, decay1, decay2;
+};
+
 /* Rows of numbers that lie `stride` numbers apart, as the columns of one head do in a matrix of all heads. */
 struct llmc_head_rows {
     void *data;
@@ -94,6 +100,8 @@ struct llmc_kernels {
 
     /* AdamW (Loshchilov and Hutter, 2019) with torch.optim.AdamW's arithmetic. g is not changed. */
     void (*adamw)(const struct llmc_adamw *settings, float *p, float *m, float *v, const float *g, size_t n);
+    /* Steps of it without a gradient, all at once. */
+    void (*missed_steps)(const struct llmc_missed_steps *missed, float *p, float *m, float *v, size_t n);
 
     /* x = 0 where mask is 0. */
     void (*mask)(float *x, const uint8_t *mask, size_t n);

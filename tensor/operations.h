@@ -183,4 +183,14 @@ struct llmc_update {
 /* AdamW, mask and compute copy in one pass over memory. */
 void llmc_op_update(struct llmc_ops *ops, const struct llmc_update *updates, int32_t count);
 
+/* The steps that a row of [cols] numbers missed. */
+struct llmc_missed_row {
+    struct llmc_missed_steps missed;
+    float *p, *m, *v;
+    int64_t cols;
+};
+
+/* Makes up for missed steps, row by row. */
+void llmc_op_catch_up(struct llmc_ops *ops, const struct llmc_missed_row *rows, int32_t count);
+
 #endif

@@ -199,6 +199,14 @@ void llmc_op_update(struct llmc_ops *ops, const struct llmc_update *updates, int
     }
 }
 
+void llmc_op_catch_up(struct llmc_ops *ops, const struct llmc_missed_row *rows, int32_t count)
+{
+    const struct llmc_kernels *k = ops->kernels;
+#pragma omp parallel for schedule(static)
+    for (int32_t i = 0; i < count; i++)
+        k->missed_steps(&rows[i].missed, rows[i].p, rows[i].m, rows[i].v, (size_t)rows[i].cols);
+}
+
 /* Flat arrays are divided in blocks of this size, so that every thread count cuts at aligned places. */
 enum { FLAT = 4096 };
 

@@ -96,6 +96,7 @@ llmc_status llmc_training_run(struct llmc_training *t)
             LLMC_FAIL(LLMC_ERR_INTERRUPTED, "stopped after step %lld of %lld; run the same command again to go on",
                       (long long)t->step, (long long)steps);
     }
+    llmc_optimizer_catch_up(&t->optimizer, t->ops, t->model, NULL);
 exit:
     llmc_step_memory_release(&memory);
     free(order.rows);

@@ -11,7 +11,8 @@
 /* Steps that `epochs` take. */
 int64_t llmc_training_steps(const struct llmc_training *training);
 
-/* Runs from training->step to the end. The model's compute copies are made anew first. */
+/* Runs from training->step to the end. The model's compute copies are made anew first. When it ends well, the whole
+ * word embedding has caught up; it has not after an error or a stop. */
 llmc_status llmc_training_run(struct llmc_training *training);
 
 /* Rows of the dataset in the order of epoch `epoch`: out [count]. */

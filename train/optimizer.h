@@ -3,11 +3,27 @@
  * clipping by global norm and dynamic loss scaling (Micikevicius et al., 2018).
  *
  * All parameters follow torch.optim.AdamW. Biases, layer norms and the word
- * embedding do not decay. A row of the word embedding moves on by its moments
- * when a batch does not have it, as in AdamW, but only for 50 steps: then nearly
- * nothing is left of its first moment, and it rests, so that a step does not
- * walk through the whole vocabulary. torch.optim.SparseAdam would move the rows
- * of the batch only: a word that one batch has goes an eighth of AdamW's way.
+ * embedding do not decay.
+ *
+ * AdamW moves a row of the word embedding on by its moments when a batch does
+ * not have it. (torch.optim.SparseAdam lets it rest: a word that one batch has
+ * goes an eighth of AdamW's way.) A step here touches the rows of its batch
+ * only: a row makes up for the steps that it missed before the next forward
+ * pass that reads it, and all rows do after the last step. Between, the weights
+ * in memory are behind, as `word_step` says. Without a gradient, AdamW's step
+ * t + j on moments m and v of step t is
+ *
+ *     p -= lr(t+j) b1^j / (1 - b1^(t+j)) * m / (sqrt(b2^j v / (1 - b2^(t+j))) + epsilon)
+ *        = c_j m / (sqrt(v) + epsilon e_j),   e_j = sqrt((1 - b2^(t+j)) / b2^j),
+ *                                             c_j = lr(t+j) b1^j / (1 - b1^(t+j)) * e_j,
+ *
+ * so that the missed steps together are C m / (sqrt(v) + epsilon E), C the sum
+ * of the c_j and E the mean of the e_j, weighted by c_j. Only the place of
+ * epsilon is not exact, and it is to first order in epsilon / sqrt(v): a number
+ * with one gradient of 1e-6, at step 1, misses 2e-4 of its way, and 2e-5 at step
+ * 100; a gradient of 1e-5 misses a hundredth of that. The sum ends after 128
+ * steps, when 1.4e-6 of the way is left. A row that no batch had has no moments
+ * and rests exactly.
  */
 #ifndef LLMC_TRAIN_OPTIMIZER_H
 #define LLMC_TRAIN_OPTIMIZER_H
@@ -18,9 +34,12 @@
 #include <stdbool.h>
 
 struct llmc_optimizer {
-    float *m, *v;      /* [total] first and second moments, offsets of the parameters */
-    int32_t *word_step; /* [vocabulary] the last step whose batch had this row of the word embedding; 0: none had */
-    int64_t step;      /* steps that changed the weights */
+    float *m, *v;       /* [total] first and second moments, offsets of the parameters */
+    int32_t *word_step; /* [vocabulary] the step that this row of the word embedding, with its moments, is at; 0: no
+                         * batch had it */
+    int64_t step;       /* steps that changed the weights */
+    float *learning_rates; /* [step] of each of them: a row that catches up may have missed any */
+    int64_t learning_rates_max;
     float beta1, beta2, epsilon, weight_decay, clip_norm; /* clip_norm 0: no clipping */
 
     /* Loss scaling: the loss is multiplied by `scale` before backward. A step whose gradients are not finite
@@ -31,7 +50,6 @@ struct llmc_optimizer {
 
     struct llmc_update *updates; /* scratch of a step: what happens to each parameter, or row of word embeddings */
     int32_t updates_max;
-    float *no_gradient; /* [H] zeros */
 };
 
 /* beta 0.9 and 0.999, epsilon 1e-8, scale 2^16 when `scaling`, else 1. Errors: LLMC_ERR_MEMORY. */
@@ -44,9 +62,18 @@ struct llmc_step_result {
     double gradient_norm; /* unscaled, before clipping */
 };
 
-/* One step with gradients of scale * loss; masked weights stay zero. The model's compute copies, prepared once before,
- * follow its weights. Errors: LLMC_ERR_DATA where gradients are not finite and the scale cannot fall further (training
- * has diverged), LLMC_ERR_MEMORY. */
+/* Makes room for the learning rates of `steps` steps. Errors: LLMC_ERR_MEMORY. */
+llmc_status llmc_optimizer_reserve(struct llmc_optimizer *optimizer, int64_t steps);
+
+/* Brings rows of the word embedding up to optimizer->step: those of `batch`, before its forward pass; NULL: all rows,
+ * before anyone else reads the weights. Ids that the vocabulary does not have are left to the forward pass, which
+ * reports them. */
+void llmc_optimizer_catch_up(struct llmc_optimizer *optimizer, struct llmc_ops *ops, struct llmc_bert *model,
+                             const struct llmc_tokens *batch);
+
+/* One step with gradients of scale * loss, whose batch has caught up; masked weights stay zero. The model's compute
+ * copies, prepared once before, follow its weights. Errors: LLMC_ERR_DATA where gradients are not finite and the scale
+ * cannot fall further (training has diverged), LLMC_ERR_MEMORY. */
 llmc_status llmc_optimizer_step(struct llmc_optimizer *optimizer, struct llmc_ops *ops, struct llmc_bert *model,
                                 const struct llmc_gradients *gradients, float learning_rate,
                                 struct llmc_step_result *result);

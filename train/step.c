@@ -56,6 +56,8 @@ llmc_status llmc_step_run(struct llmc_training *t, struct llmc_step_memory *memo
         .keep = true,
         .observed = t->observed,
     };
+    llmc_optimizer_catch_up(&t->optimizer, t->ops, t->model, &pass.batch);
+    lap(&since, &memory->times.optimizer);
     LLMC_TRY(llmc_bert_forward(t->model, t->ops, &pass, &memory->activations, memory->logits));
     struct llmc_loss_input input = {memory->logits, &memory->batch, t->model->task, labels, (double)t->optimizer.scale};
     memset(memory->dlogits, 0, (size_t)count * (size_t)labels * sizeof *memory->dlogits);

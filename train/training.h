@@ -50,6 +50,7 @@ struct llmc_training {
     /* behind the optimiser's step, not for skipped steps; gradients are scaled by `scale`. */
     llmc_status (*after_step)(void *context, const struct llmc_gradients *gradients, double scale,
                               double learning_rate);
+    /* between steps: rows of the word embedding may be behind (train/optimizer.h) */
     llmc_status (*save)(void *context, const struct llmc_training *training);
     llmc_status (*metrics)(void *context, const struct llmc_step_metrics *metrics);
     llmc_progress_fn progress;

@@ -28,6 +28,17 @@ static void adamw(const struct llmc_adamw *s, float *p, float *m, float *v, cons
     }
 }
 
+static void missed_steps(const struct llmc_missed_steps *s, float *p, float *m, float *v, size_t n)
+{
+    float way = s->way, epsilon = s->epsilon, decay1 = s->decay1, decay2 = s->decay2;
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        p[i] -= way * m[i] / (sqrtf(v[i]) + epsilon);
+        m[i] *= decay1;
+        v[i] *= decay2;
+    }
+}
+
 static void apply_mask(float *x, const uint8_t *mask, size_t n)
 {
 #pragma omp simd

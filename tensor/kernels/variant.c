@@ -38,6 +38,7 @@ const struct llmc_kernels JOIN(llmc_kernels_, LLMC_VARIANT) = {
     .attention = attention,
     .attention_backward = attention_backward,
     .adamw = adamw,
+    .missed_steps = missed_steps,
     .mask = apply_mask,
     .absmax = absmax,
     .min_max = min_max,

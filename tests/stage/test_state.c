@@ -104,8 +104,59 @@ static void test_bad_bits(void **unused)
     assert_fails(llmc_state_load(test_path("bits.h5"), LLMC_F32, &state), LLMC_ERR_FORMAT, "lowercase");
 }
 
+/* What a stage under way keeps of the optimiser, after `steps` steps; the row `word` is at step `word_step`. */
+static llmc_status save_and_load(int64_t steps, int32_t word, int32_t word_step, struct llmc_optimizer *read)
+{
+    static const struct llmc_stage_progress progress = {0.25, 17, 2.5};
+    struct llmc_stage_progress back = {0};
+    struct llmc_state state;
+    make(&state, &even);
+    struct llmc_training training = {.model = &state.model, .step = steps + 1}, again = {.model = &state.model};
+    assert_ok(llmc_optimizer_init(&training.optimizer, &state.model.parameters, 0.01f, 1, true));
+    assert_ok(llmc_optimizer_init(&again.optimizer, &state.model.parameters, 0.01f, 1, true));
+    assert_ok(llmc_optimizer_reserve(&training.optimizer, steps));
+    training.optimizer.step = steps;
+    for (int64_t i = 0; i < steps; i++)
+        training.optimizer.learning_rates[i] = 0.5f + (float)i;
+    training.optimizer.word_step[word] = word_step;
+    assert_ok(llmc_state_save(test_path("part.h5"), &state, "f", &training, &progress));
+    llmc_status status = llmc_state_load_training(test_path("part.h5"), &again, &back);
+    if (status == LLMC_OK) {
+        assert_int_equal(again.step, steps + 1);
+        assert_true(back.initial_sparsity == 0.25 && back.metrics_nbytes == 17 && back.seconds == 2.5);
+    }
+    *read = again.optimizer;
+    llmc_optimizer_release(&training.optimizer);
+    llmc_state_release(&state);
+    return status;
+}
+
+static void test_training_under_way(void **unused)
+{
+    (void)unused;
+    static const int64_t steps[] = {0, 1, 300}; /* 0: all were skipped so far */
+    struct llmc_optimizer read;
+    for (size_t s = 0; s < COUNT_OF(steps); s++) {
+        assert_ok(save_and_load(steps[s], 7, (int32_t)steps[s], &read));
+        assert_int_equal(read.step, steps[s]);
+        for (int64_t i = 0; i < steps[s]; i++)
+            assert_true(read.learning_rates[i] == 0.5f + (float)i);
+        for (int32_t word = 0; word < even.vocabulary; word++)
+            assert_int_equal(read.word_step[word], word == 7 ? steps[s] : 0);
+        llmc_optimizer_release(&read);
+    }
+    static const int32_t bad[] = {-1, 4}; /* both would read beyond the learning rates */
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        assert_fails(save_and_load(3, 39, bad[i], &read), LLMC_ERR_FORMAT,
+                     i ? "training/word_step: number 39 is 4; allowed values are 0 to 3"
+                       : "training/word_step: number 39 is -1");
+        llmc_optimizer_release(&read);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trips), cmocka_unit_test(test_bad_bits)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trips), cmocka_unit_test(test_bad_bits),
+                                       cmocka_unit_test(test_training_under_way)};
     return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
 }

@@ -358,6 +358,31 @@ static void check_adamw(const struct llmc_kernels *k, size_t n)
     block_close(&v_block, v);
 }
 
+static void check_missed_steps(const struct llmc_kernels *k, size_t n)
+{
+    struct llmc_missed_steps s = {2e-2f, 1e-8f, 0.729f, 0.997f};
+    struct block p_block, m_block, v_block;
+    float *p = block_open(&p_block, n, sizeof *p), *m = block_open(&m_block, n, sizeof *m);
+    float *v = block_open(&v_block, n, sizeof *v);
+    fill(p, n, 17, 1);
+    fill(m, n, 18, 0.1);
+    for (size_t i = 0; i < n; i++)
+        v[i] = 0.001f + fabsf(random_float(20, i, 0.01));
+    m[0] = 0, v[0] = 0; /* such a weight rests */
+    k->missed_steps(&s, p, m, v, n);
+    for (size_t i = 0; i < n; i++) {
+        double mean = i ? (double)random_float(18, i, 0.1) : 0;
+        double square = i ? (double)(0.001f + fabsf(random_float(20, i, 0.01))) : 0;
+        double step = (double)s.way * mean / (sqrt(square) + (double)s.epsilon);
+        assert_near((double)m[i], mean * (double)s.decay1, ADAMW_TOLERANCE, "m", i);
+        assert_near((double)v[i], square * (double)s.decay2, ADAMW_TOLERANCE, "v", i);
+        assert_near((double)p[i], (double)random_float(17, i, 1) - step, ADAMW_TOLERANCE, "p", i);
+    }
+    block_close(&p_block, p);
+    block_close(&m_block, m);
+    block_close(&v_block, v);
+}
+
 static void check_ranges(const struct llmc_kernels *k, size_t n)
 {
     struct block block;
@@ -481,6 +506,7 @@ KERNEL_TEST(activation)
 KERNEL_TEST(norm)
 KERNEL_TEST(dropout)
 KERNEL_TEST(adamw)
+KERNEL_TEST(missed_steps)
 KERNEL_TEST(sum)
 KERNEL_TEST(mask)
 KERNEL_TEST(ranges)
@@ -519,7 +545,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_add),         cmocka_unit_test(test_sum_squares), cmocka_unit_test(test_conversions),
         cmocka_unit_test(test_all_halves), cmocka_unit_test(test_activation),  cmocka_unit_test(test_norm),
-        cmocka_unit_test(test_dropout),     cmocka_unit_test(test_adamw), cmocka_unit_test(test_sum), cmocka_unit_test(test_mask),       cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_dropout),     cmocka_unit_test(test_adamw),
+        cmocka_unit_test(test_missed_steps), cmocka_unit_test(test_sum), cmocka_unit_test(test_mask), cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_fake_weight), cmocka_unit_test(test_fake_input),  cmocka_unit_test(test_disabled_features),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

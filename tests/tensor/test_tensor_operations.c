@@ -143,6 +143,11 @@ static void run_all(int threads, enum llmc_number number, int32_t tokens, struct
          .g = flat[3] + HIDDEN, .rows = FLAT / HIDDEN - 1, .cols = HIDDEN},
     };
     llmc_op_update(&ops, updates, 2);
+    struct llmc_missed_row missed[5];
+    for (int i = 0; i < 5; i++)
+        missed[i] = (struct llmc_missed_row){{1e-2f, 1e-8f, 0.9f, 0.999f}, flat[0] + 2 * i * HIDDEN,
+                                             flat[1] + 2 * i * HIDDEN, flat[2] + 2 * i * HIDDEN, HIDDEN};
+    llmc_op_catch_up(&ops, missed, 5);
     for (int i = 0; i < 3; i++)
         record_floats(r, flat[i], FLAT);
     record_floats(r, scalars, 4);

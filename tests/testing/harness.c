@@ -109,6 +109,8 @@ int harness_forward(struct harness *h, int32_t sequences, const int32_t *ids, co
     h->pass = pass;
     if (llmc_bert_prepare(&h->model, &h->ops) != LLMC_OK)
         return -1;
+    if (keep && h->optimizer.word_step)
+        llmc_optimizer_catch_up(&h->optimizer, &h->ops, &h->model, &h->pass.batch);
     return result(llmc_bert_forward(&h->model, &h->ops, &h->pass, &h->activations, logits));
 }
 
@@ -162,6 +164,11 @@ int harness_step(struct harness *h, float learning_rate, int *skipped, double *n
     *norm = step.gradient_norm;
     *scale = h->optimizer.scale;
     return 0;
+}
+
+void harness_catch_up(struct harness *h)
+{
+    llmc_optimizer_catch_up(&h->optimizer, &h->ops, &h->model, NULL);
 }
 
 void harness_growth_interval(struct harness *h, int32_t steps)

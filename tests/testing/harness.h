@@ -24,7 +24,7 @@ int harness_site_count(struct harness *h);
 /* Fake quantisation: bits of each parameter (0: off), quantisers [sites] as scale and zero point (NULL: off). */
 int harness_fake(struct harness *h, const int32_t *bits, const float *scales, const float *zero_points);
 
-/* One pass over a packed batch: logits [S, L]. */
+/* One pass over a packed batch: logits [S, L]. With keep and an optimiser, the batch's words catch up first. */
 int harness_forward(struct harness *h, int32_t sequences, const int32_t *ids, const uint8_t *types,
                     const int32_t *offsets, float dropout, uint64_t key, int keep, float *logits);
 /* After forward with keep: gradients of the whole arena [total], word rows spread out; dscales [sites]. */
@@ -37,6 +37,8 @@ double harness_loss(int loss_kind, const float *logits, const float *teacher, co
 /* An optimiser step with the gradients of the last backward. */
 int harness_optimizer(struct harness *h, float weight_decay, float clip_norm, int scaling, float scale);
 int harness_step(struct harness *h, float learning_rate, int *skipped, double *norm, float *scale);
+/* As after the last step: all words catch up. */
+void harness_catch_up(struct harness *h);
 void harness_growth_interval(struct harness *h, int32_t steps);
 /* The first (0) or second (1) moments [total]; valid until the next harness_optimizer. */
 float *harness_moments(struct harness *h, int second);

@@ -122,6 +122,10 @@ class Model:
                                          ctypes.byref(norm), ctypes.byref(scale)))
         return bool(skipped.value), norm.value, scale.value
 
+    def catch_up(self):
+        """As after the last step: every row of the word embedding is then where AdamW has it."""
+        self.lib.harness_catch_up(self.handle)
+
     def growth_interval(self, steps):
         self.lib.harness_growth_interval(self.handle, steps)
 

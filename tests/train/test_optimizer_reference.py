@@ -21,9 +21,10 @@ WEIGHTS_TOLERANCE = 2e-4
 WORDS = "bert.embeddings.word_embeddings.weight"
 # Words of the small vocabulary and the steps whose batches have them: once; soon again; after long rests.
 RARE, RARE_STEPS, RARE_STEPS_ALL = (85, 86, 87), ((2,), (2, 9, 60), (2, 3, 180, 290)), 400
-# Mean difference over the mean way: a row rests when 0.5 % of its way is left. SparseAdam, which moves the rows of the
+RARE_STEPS_SKIPPED = (1, 9, 30, 61)
+# Mean difference over the mean way: roundings of the weights (7e-6 measured). SparseAdam, which moves the rows of the
 # batch only, misses half of it and more.
-RARE_TOLERANCE = 1e-2
+RARE_TOLERANCE = 3e-5
 NORM_TOLERANCE = 2e-5  # relative, of the gradient's norm
 CURVE_STEPS = 40
 # Largest distance of a loss from FP32's over 40 steps, where it falls by half: operands have 11 and 8
@@ -107,6 +108,7 @@ def check_steps(name, start, kind, batches, lr, clip_norm):
             assert norm > clip_norm, "the test must clip"
     expect(worst <= LOSS_TOLERANCE, f"{name}: {STEPS} losses within {worst:.1e} (from {losses[0]:.3f} to {losses[-1]:.3f})")
     expect(worst_norm <= NORM_TOLERANCE, f"{name}: gradient norms within {worst_norm:.1e}")
+    model.catch_up()
     moved = different = 0.0
     for parameter, p in reference.named_parameters():
         got = model.view(model.values, parameter).reshape(p.shape)
@@ -121,10 +123,12 @@ def check_steps(name, start, kind, batches, lr, clip_norm):
 
 
 def check_rare_words(start):
-    """Words that few batches have: their rows go on moving by their moments, rest, and wake, as in AdamW, which here
-    takes the gradients from us, so that only its rule can differ."""
+    """Words that few batches have: their rows are moved on by their moments when a batch has them again and at the end,
+    as in AdamW, which here takes the gradients from us, so that only its rule can differ. The learning rate rises from
+    0 and falls to 0, and skipped steps do not count."""
     model = ours(start)
-    model.optimizer(weight_decay=0.1)
+    scale = 2.0 ** 10
+    model.optimizer(weight_decay=0.1, scaling=True, scale=scale)
     words = model.view(model.values, WORDS)
     before = words.copy()
     theirs = torch.tensor(before, requires_grad=True)
@@ -134,11 +138,21 @@ def check_rare_words(start):
         text = [int(i) for i in rng.integers(1, min(RARE), 12)]
         text += [word for word, steps in at.items() if step in steps]
         logits = model.forward([text, text[::-1]])
-        _, dlogits = our_loss("none", model, logits, None, [step % 2, step % 3 % 2])
+        label = [step % 2, step % 3 % 2]
+        if step in RARE_STEPS_SKIPPED:
+            model.backward(our_loss("none", model, logits, None, label, np.nan)[1])
+            skipped, _, scale = model.step(1.0)
+            assert skipped
+            logits = model.forward([text, text[::-1]])
+        _, dlogits = our_loss("none", model, logits, None, label, scale)
         gradients, _ = model.backward(dlogits)
-        theirs.grad = torch.tensor(model.view(gradients, WORDS))
+        theirs.grad = torch.tensor(model.view(gradients, WORDS) / scale)
+        adamw.param_groups[0]["lr"] = rate = learning_rate(1e-3, 0.1, step, RARE_STEPS_ALL)
         adamw.step()
-        model.step(1e-3)
+        skipped, _, scale = model.step(rate)
+        assert not skipped
+        if step == RARE_STEPS_ALL - 1:
+            model.catch_up()
         for word, steps in at.items():
             if step in (max(steps), RARE_STEPS_ALL - 1):
                 way = np.abs(theirs.detach().numpy()[word] - before[word]).mean()

@@ -47,7 +47,7 @@ struct run {
     int32_t sequences[STEPS_MAX];
     int64_t rows[STEPS_MAX][BATCH];
     /* what `save` kept */
-    float *values, *m, *v;
+    float *values, *m, *v, *learning_rates;
     int32_t *word_step;
     struct llmc_optimizer optimizer;
     int64_t step;
@@ -110,14 +110,25 @@ static size_t arena_nbytes(const struct run *run)
     return (size_t)run->model.parameters.total * sizeof(float);
 }
 
+static size_t rates_nbytes(const struct llmc_optimizer *optimizer)
+{
+    return (size_t)optimizer->step * sizeof(float);
+}
+
+static void free_kept(struct run *run)
+{
+    free(run->values), free(run->m), free(run->v), free(run->word_step), free(run->learning_rates);
+}
+
 static llmc_status save(void *context, const struct llmc_training *training)
 {
     struct run *run = context;
-    free(run->values), free(run->m), free(run->v), free(run->word_step);
+    free_kept(run);
     run->values = copy_of(training->model->parameters.values, arena_nbytes(run));
     run->m = copy_of(training->optimizer.m, arena_nbytes(run));
     run->v = copy_of(training->optimizer.v, arena_nbytes(run));
     run->word_step = copy_of(training->optimizer.word_step, WORDS_NBYTES);
+    run->learning_rates = copy_of(training->optimizer.learning_rates, rates_nbytes(&training->optimizer));
     run->optimizer = training->optimizer;
     run->step = training->step;
     run->saves++;
@@ -157,7 +168,7 @@ static void run_close(struct run *run)
     llmc_optimizer_release(&run->training.optimizer);
     llmc_bert_release(&run->model);
     llmc_ops_release(&run->ops);
-    free(run->values), free(run->m), free(run->v), free(run->word_step);
+    free_kept(run);
 }
 
 /* Puts what `from` saved into a fresh run, as a new process does from a checkpoint. */
@@ -169,6 +180,8 @@ static void run_restore(struct run *run, const struct run *from)
     memcpy(o->v, from->v, arena_nbytes(run));
     memcpy(o->word_step, from->word_step, WORDS_NBYTES);
     o->step = from->optimizer.step;
+    assert_ok(llmc_optimizer_reserve(o, o->step));
+    memcpy(o->learning_rates, from->learning_rates, rates_nbytes(o));
     o->scale = from->optimizer.scale;
     o->good_steps = from->optimizer.good_steps;
     run->training.step = from->step;
@@ -183,6 +196,7 @@ static void assert_same_end(const struct run *run, const struct run *undisturbed
     assert_memory_equal(o->v, u->v, arena_nbytes(run));
     assert_memory_equal(o->word_step, u->word_step, WORDS_NBYTES);
     assert_int_equal(o->step, u->step);
+    assert_memory_equal(o->learning_rates, u->learning_rates, rates_nbytes(u));
     assert_true(o->scale == u->scale && o->good_steps == u->good_steps);
     for (int64_t i = 0; i < steps; i++) {
         struct llmc_step_metrics a = run->metrics[i], b = undisturbed->metrics[i];
@@ -308,6 +322,14 @@ static void test_steps_and_batches(void **state)
     assert_ok(llmc_training_run(&run.training));
     assert_int_equal(run.training.step, 15);
     assert_int_equal(run.saves, 14); /* after every step but the last */
+    int behind = 0;
+    for (int word = 0; word < WORDS; word++) { /* after the last step all words that a batch had have caught up */
+        int32_t end = run.training.optimizer.word_step[word];
+        assert_true(end == 0 || end == run.training.optimizer.step);
+        assert_true(run.word_step[word] <= run.training.optimizer.step - 1);
+        behind += run.word_step[word] > 0 && run.word_step[word] < run.training.optimizer.step - 1;
+    }
+    assert_true(behind > 0); /* not so in what was saved */
     int seen[3][ROWS] = {{0}};
     for (int step = 0; step < 15; step++) {
         int64_t tokens = 0;
