@@ -5,6 +5,7 @@
  */
 #include "formats/hdf5/source.h"
 #include "include/llmc_runtime.h"
+#include "tests/base/hdf5_leaks.h"
 #include "tests/runtime/sample_model.h"
 
 #include <setjmp.h>

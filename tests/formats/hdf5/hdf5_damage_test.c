@@ -6,20 +6,11 @@
 #include "formats/hdf5/file.h"
 
 #include "architecture/architecture.h"
+#include "tests/base/hdf5_leaks.h"
 #include "tests/base/test_support.h"
 
 #include <hdf5.h>
 #include <zlib.h>
-
-#ifdef __SANITIZE_ADDRESS__
-/* libhdf5 1.10 itself loses 424 bytes for each damaged object header. The leak
- * check of hdf5_file_test, on good files, has no exception. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:libhdf5";
-}
-#endif
 
 static const int64_t shape[] = {20, 30};
 #define COUNT ((size_t)600)
