@@ -67,15 +67,17 @@ need_python() {
 }
 
 # build PRESET TARGET... : configures once (Ninja configures again when needed) and builds. What the preset of
-# developers configured stays when the default one comes after it.
+# developers configured stays when the default one comes after it. The preset asan has a folder of its own.
 build() {
     preset=$1
+    folder=build
+    [ "$preset" != asan ] || folder=build-asan
     shift
-    if [ ! -e build/build.ninja ] || [ -n "${LLMC_TORCH:-}" ] ||
+    if [ ! -e $folder/build.ninja ] || [ -n "${LLMC_TORCH:-}" ] ||
         { [ "$preset" = dev ] && ! grep -q '^LLMC_WERROR:[A-Z]*=ON$' build/CMakeCache.txt; }; then
-        say "Configuring"
+        say "Configuring $folder"
         cmake --preset "$preset" ${LLMC_TORCH:+-DLLMC_TORCH="$LLMC_TORCH"} || fail "cmake failed; see above."
     fi
-    say "Building"
-    cmake --build build --target "$@" || fail "The build failed; see above."
+    say "Building $folder"
+    cmake --build $folder --target "$@" || fail "The build failed; see above."
 }
