@@ -158,7 +158,9 @@ def check_wrong_labels(world):
     (world.root / "swapped.yaml").write_text(config[:config.index("stages:")] + "stages:\n  - {stage: teacher}\n  - {stage: export}\n")
     run = lambda labels, folder: world.run("--set", f"teacher.labels={labels}", "--set", f"teacher.folder={folder}",
                                            "--set", f"name=labels-{folder}", config="swapped.yaml")
-    full = world.run("--set", "name=full", "--set", "teacher.labels=[]", config="config.yaml")
+    (world.root / "full.yaml").write_text(config[:config.index("stages:")].replace("swapped", "full") +
+                                          "stages:\n  - {stage: teacher, epochs: 3, learning_rate: 1.0e-3}\n  - {stage: export}\n")
+    full = world.run(config="full.yaml")
     expect(full.returncode == 0, "a teacher that has learned")
     exported = world.root / "data/learned"
     subprocess.run([LLMC, "export", world.root / "runs/full/model.llmc", "--to", "safetensors", "-o", exported], check=True,
