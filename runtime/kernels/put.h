@@ -5,7 +5,7 @@
 #ifndef LLMC_RUNTIME_PUT_H
 #define LLMC_RUNTIME_PUT_H
 
-#include "runtime/kernels/functions.h"
+#include "base/kernels/vector_functions.h"
 #include "runtime/kernels/kernels.h"
 
 #define INLINE static inline __attribute__((always_inline))

@@ -62,6 +62,11 @@ static inline vi vi_round(vf x)
     return (vi)_mm512_cvtps_epi32(x);
 }
 
+static inline vf vf_times_power(vf x, vi n)
+{
+    return (vf)((vi)x + (n << 23));
+}
+
 static inline vf vf_fma(vf a, vf b, vf c)
 {
     return _mm512_fmadd_ps(a, b, c);

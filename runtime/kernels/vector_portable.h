@@ -78,6 +78,12 @@ static inline vi vi_round(vf x)
     return (vi)(vf_max(x, vf_set(-4194304.0f)) + magic) - (vi)magic;
 }
 
+/* x * 2^n where both are normal numbers */
+static inline vf vf_times_power(vf x, vi n)
+{
+    return (vf)((vi)x + (n << 23));
+}
+
 #ifdef __FP_FAST_FMAF
 static inline vf vf_fma(vf a, vf b, vf c)
 {

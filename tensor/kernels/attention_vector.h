@@ -140,7 +140,7 @@ SPECIALISED void vec_narrow(vec value, enum llmc_number number, void *x)
 }
 
 /* exp(x) for x up to 88, relative error below 3e-7; x below -87 counts as -87, so that the result is
- * normal; NaN stays NaN. As exp_fast (math.h), with fewer instructions: the polynomial is the best of
+ * normal; NaN stays NaN. As vf_exp (base/kernels/vector_functions.h), with fewer instructions: the polynomial is the best of
  * its degree among those that begin with 1 + r, and n is read from the sum that rounded it. */
 static inline vec vec_exp(vec x)
 {

@@ -20,23 +20,57 @@ static inline float round_even(float x)
     return (x + 12582912.0f) - 12582912.0f;
 }
 
-/* exp(x), relative error below 2e-7; x is clamped to [-87, 88], so that the result is normal.
- * x = n ln 2 + r with ln 2 in two parts, |r| <= ln 2 / 2; Taylor polynomial of degree 6 in r. */
-static inline float exp_fast(float x)
+/* One float and one integer under the names that base/kernels/vector_functions.h takes: the compiler makes vectors of the
+ * loops around them, and one instruction of a product and a sum where the version has it. */
+typedef float vf;
+typedef int32_t vi;
+
+static inline vf vf_set(float x)
 {
-    x = x < -87.0f ? -87.0f : x;
-    x = x > 88.0f ? 88.0f : x;
-    float n = round_even(x * 1.44269504088896f);
-    float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-    float p = 1.0f / 720.0f;
-    p = p * r + 1.0f / 120.0f;
-    p = p * r + 1.0f / 24.0f;
-    p = p * r + 1.0f / 6.0f;
-    p = p * r + 0.5f;
-    p = p * r + 1.0f;
-    p = p * r + 1.0f;
-    return p * float_of_bits((uint32_t)((int32_t)n + 127) << 23);
+    return x;
 }
+
+static inline vf vf_min(vf a, vf b)
+{
+    return a < b ? a : b;
+}
+
+static inline vf vf_max(vf a, vf b)
+{
+    return a > b ? a : b;
+}
+
+static inline vf vf_clamp(vf x, float bound)
+{
+    return vf_min(vf_max(x, -bound), bound);
+}
+
+static inline vf vf_from_vi(vi x)
+{
+    return (float)x;
+}
+
+static inline vi vi_round(vf x)
+{
+    float shifted = x + 12582912.0f; /* as in round_even: the lowest bits are the integer */
+    vi bits;
+    memcpy(&bits, &shifted, sizeof bits);
+    return bits - 0x4b400000;
+}
+
+static inline vf vf_fma(vf a, vf b, vf c)
+{
+    return a * b + c;
+}
+
+static inline vf vf_times_power(vf x, vi n)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return float_of_bits(bits + ((uint32_t)n << 23));
+}
+
+#include "base/kernels/vector_functions.h"
 
 /* c[0] s^(n-1) + ... + c[n-1] */
 #define POLYNOMIAL(c, s, sum)                                   \
@@ -47,23 +81,8 @@ static inline float exp_fast(float x)
             (sum) = (sum) * (s) + (c)[i_];                      \
     } while (0)
 
-/* Phi(x), the normal distribution: 1/2 + x P(s), s = 2 (x / 5.5)^2 - 1, where P minimises the greatest error of
- * x Phi(x), 9e-8 before rounding. Beyond 5.5 Phi differs from 0 or 1 by less than 2e-8. */
-static inline float normal_cdf(float x)
-{
-    const float c[] = {0.000428797299f, -0.00127529621f, 0.0013416945f, -0.00149292755f, 0.00388045213f,
-                       -0.00739234034f, 0.010661304f,    -0.0148146227f, 0.0202361718f,  -0.0260776915f,
-                       0.0320880823f,   -0.0387908146f,  0.0477367155f, -0.0641723722f,  0.128551945f};
-    float near = x < -5.5f ? -5.5f : x, p;
-    near = near > 5.5f ? 5.5f : near;
-    POLYNOMIAL(c, near * near * (2.0f / 30.25f) - 1.0f, p);
-    p = p * near + 0.5f;
-    p = x < -5.5f ? 0.0f : p;
-    return x > 5.5f ? 1.0f : p;
-}
-
-/* The derivative of x Phi(x), in the same way with s = 2 (x / 5.7)^2 - 1; error 2e-8 before rounding, and 3e-7 behind
- * 5.7. */
+/* The derivative of x Phi(x), in the same way as vf_gelu with s = 2 (x / 5.7)^2 - 1; error 2e-8 before rounding, and
+ * 3e-7 beyond 5.7. */
 static inline float gelu_slope(float x)
 {
     const float c[] = {-0.00203770213f, 0.0052544903f,  -0.00268381322f, 0.00156204868f, -0.0147157703f, 0.0287230406f,
@@ -77,9 +96,13 @@ static inline float gelu_slope(float x)
     return x > 5.7f ? 1.0f : p;
 }
 
-static inline float tanh_fast(float x)
+/* The derivative of vf_gelu_tanh, x e / (1 + e) with e = exp(u) and the cubic u of x ("gelu_new": Hendrycks and Gimpel,
+ * 2016): with s = 1 / (1 + e) it is e s (1 + x u' s), in which nothing is the difference of numbers that are nearly
+ * equal. */
+static inline float gelu_tanh_slope(float x)
 {
-    float e = exp_fast(-2.0f * fabsf(x));
-    float t = (1.0f - e) / (1.0f + e);
-    return x < 0 ? -t : t;
+    const float linear = 1.5957691216f, cubic = 0.0713548163f; /* sqrt(8 / pi), and 0.044715 times that */
+    float e = vf_exp(x * (cubic * x * x + linear));
+    float s = 1.0f / (e + 1.0f);
+    return e * s * (1.0f + x * (3.0f * cubic * x * x + linear) * s);
 }

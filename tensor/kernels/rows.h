@@ -124,24 +124,18 @@ static double sum_squares(const float *x, size_t n)
     return sum;
 }
 
-/* The cubic inside "gelu_new" (Hendrycks and Gimpel, 2016). */
-static inline float gelu_tanh_argument(float x)
-{
-    return 0.7978845608028654f * (x + 0.044715f * x * x * x);
-}
-
 static void activation(enum llmc_activation kind, float *x, size_t n)
 {
     switch (kind) {
     case LLMC_GELU:
 #pragma omp simd
         for (size_t i = 0; i < n; i++)
-            x[i] *= normal_cdf(x[i]);
+            x[i] = vf_gelu(x[i]);
         break;
     case LLMC_GELU_TANH:
 #pragma omp simd
         for (size_t i = 0; i < n; i++)
-            x[i] *= 0.5f * (1.0f + tanh_fast(gelu_tanh_argument(x[i])));
+            x[i] = vf_gelu_tanh(x[i]);
         break;
     case LLMC_RELU:
 #pragma omp simd
@@ -161,11 +155,8 @@ static void activation_backward(enum llmc_activation kind, const float *x, const
         break;
     case LLMC_GELU_TANH:
 #pragma omp simd
-        for (size_t i = 0; i < n; i++) {
-            float t = tanh_fast(gelu_tanh_argument(x[i]));
-            float slope = 0.7978845608028654f * (1.0f + 3.0f * 0.044715f * x[i] * x[i]);
-            dx[i] = dy[i] * (0.5f * (1.0f + t) + 0.5f * x[i] * (1.0f - t * t) * slope);
-        }
+        for (size_t i = 0; i < n; i++)
+            dx[i] = dy[i] * gelu_tanh_slope(x[i]);
         break;
     case LLMC_RELU:
 #pragma omp simd

@@ -1,10 +1,23 @@
 /*
- * exp, tanh and GELU on vectors, by polynomials. To be included behind one of
- * the vector_*.h. Errors were measured against double precision over all ranges
- * (tests/runtime/test_kernels.c holds them to 1e-6).
+ * exp, tanh and GELU by polynomials, for the runtime and for training. To be included after the definition of
+ *
+ *     vf, vi                        floats and 32-bit integers: vectors of them (runtime/kernels/vector_*.h), or one of
+ *                                   each, where the compiler makes vectors of loops (tensor/kernels/math.h)
+ *     vf_set, vf_min, vf_max, vf_clamp, vf_from_vi, vi_round, vf_fma, vf_times_power
+ *                                   as in runtime/kernels/vector_portable.h
+ *
+ * The runtime's vectors give the same bits on every processor, with vf_fma rounded once; training's need not. Errors
+ * were measured against double precision over all ranges (tests/runtime/test_kernels.c and
+ * tests/tensor/test_tensor_kernels.c hold them to 1e-6).
+ *
+ * Two things stay apart on purpose. Training's attention has an exponential of its own, vec_exp in
+ * tensor/kernels/attention_vector.h: it is 4 instructions shorter, because a softmax needs no upper bound, and keeps
+ * NaN, by which training notices that it diverges. Inputs become integers in runtime/kernels/put.h and
+ * tensor/kernels/quantize.h: the runtime leaves the lower bound to the instruction that packs bytes, where training
+ * goes on in FP32; the definition of both is that of formats/checkpoint/compressed.h.
  */
-#ifndef LLMC_RUNTIME_FUNCTIONS_H
-#define LLMC_RUNTIME_FUNCTIONS_H
+#ifndef LLMC_BASE_KERNELS_VECTOR_FUNCTIONS_H
+#define LLMC_BASE_KERNELS_VECTOR_FUNCTIONS_H
 
 /* Relative error below 2e-7 between -87.3 and 88; clamped outside. */
 static inline vf vf_exp(vf x)
@@ -22,7 +35,7 @@ static inline vf vf_exp(vf x)
     p = vf_fma(p, r, vf_set(1.6666665459e-1f));
     p = vf_fma(p, r, vf_set(5.0000001201e-1f));
     vf y = vf_fma(p, r * r, r) + vf_set(1.0f);
-    return (vf)((vi)y + (n << 23));
+    return vf_times_power(y, n);
 }
 
 /* Absolute error below 2e-7. */
