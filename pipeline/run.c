@@ -14,6 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* To be raised when training gives other numbers, or checkpoints under way hold other things, than before: what older
+ * builds made does not fit then. */
+#define RESULTS_VERSION "2"
+
 struct run {
     const struct llmc_config *config;
     const struct llmc_run_host *host;
@@ -112,7 +116,7 @@ static llmc_status hash_inputs(struct run *run)
     char *yaml = NULL;
     LLMC_TRY(llmc_config_write_common(run->config, &yaml));
     LLMC_TRY(llmc_hash_init(&hash));
-    llmc_hash_text(&hash, "llmc " LLMC_VERSION);
+    llmc_hash_text(&hash, "llmc " LLMC_VERSION ", results " RESULTS_VERSION);
     llmc_hash_text(&hash, yaml);
     llmc_hash_update(&hash, &run->ops.threads, sizeof run->ops.threads);
     LLMC_TRY(llmc_hash_file(&hash, run->data.train_path));

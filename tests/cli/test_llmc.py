@@ -13,7 +13,7 @@ import numpy as np
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "runtime"))
 import llmc_file
 
-LLMC, SANITIZED = sys.argv[1], sys.argv[2] == "ON"  # a sanitizer keeps freed memory for a while
+LLMC, SANITIZED = sys.argv[1], len(sys.argv) > 2  # a sanitizer keeps freed memory for a while
 WORDS = "good bad film plot the a very dull".split()
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + WORDS
 random = np.random.default_rng(3)

@@ -14,12 +14,12 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import llmc_file
 
 CMAKE, BUILD = sys.argv[1:3]
-SANITIZED = sys.argv[3:] == ["ON"]
+SANITIZED = sys.argv[3:]  # the sanitizers of the build, if it has any
 SOURCE = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 STRIPPED_NBYTES_MAX = 300_000
 # libc (with its loader and libm), OpenMP, HDF5, zlib, utf8proc
 NEEDED = {"libc", "ld-linux-x86-64", "libm", "libgomp", "libhdf5_serial", "libhdf5", "libz", "libutf8proc"}
-FLAGS = ["-fsanitize=address,undefined"] if SANITIZED else []
+FLAGS = ["-fsanitize=" + SANITIZED[0]] if SANITIZED else []
 VOCABULARY = "[PAD] [UNK] [CLS] [SEP] [MASK] good bad film plot the".split()
 TEXTS = ["good film", "bad plot", "", "the film"]
 

@@ -100,9 +100,11 @@ static llmc_status after_step(void *context, const struct llmc_gradients *gradie
 
 static void *copy_of(const void *from, size_t nbytes)
 {
-    void *to = malloc(nbytes);
+    void *to = malloc(nbytes + 1); /* an empty array may be NULL */
     assert_non_null(to);
-    return memcpy(to, from, nbytes);
+    if (nbytes > 0)
+        memcpy(to, from, nbytes);
+    return to;
 }
 
 static size_t arena_nbytes(const struct run *run)
@@ -181,7 +183,8 @@ static void run_restore(struct run *run, const struct run *from)
     memcpy(o->word_step, from->word_step, WORDS_NBYTES);
     o->step = from->optimizer.step;
     assert_ok(llmc_optimizer_reserve(o, o->step));
-    memcpy(o->learning_rates, from->learning_rates, rates_nbytes(o));
+    if (rates_nbytes(o) > 0) /* without a step there are none, and no array */
+        memcpy(o->learning_rates, from->learning_rates, rates_nbytes(o));
     o->scale = from->optimizer.scale;
     o->good_steps = from->optimizer.good_steps;
     run->training.step = from->step;
