@@ -179,14 +179,15 @@ static llmc_status find_head_problem(const struct source *source, struct llmc_hf
     if (!is_missing(classes) && (!json_is_array(classes) || (json_array_size(classes) > 0 && !class_name)))
         LLMC_TRY(field_error(source, "architectures", "a list of names"));
     if (strcmp(type, "single_label_classification") != 0)
-        LLMC_TRY(llmc_format(&out->head_problem, "\"problem_type\" is \"%.100s\", for which llmc has no loss and no "
-                             "answer yet; allowed is \"single_label_classification\"", type));
+        LLMC_TRY(llmc_format(&out->head_problem, "%s: \"problem_type\" is \"%.100s\", for which llmc has no loss and no "
+                             "answer yet; allowed is \"single_label_classification\"", source->path, type));
     else if (class_name && task_of(class_name))
-        LLMC_TRY(llmc_format(&out->head_problem, "\"architectures\" is \"%.100s\", which %s; allowed is "
-                             "\"BertForSequenceClassification\"", class_name, task_of(class_name)));
+        LLMC_TRY(llmc_format(&out->head_problem, "%s: \"architectures\" is \"%.100s\", which %s; allowed is "
+                             "\"BertForSequenceClassification\"", source->path, class_name, task_of(class_name)));
     else if (out->architecture.labels < 2)
-        LLMC_TRY(llmc_format(&out->head_problem, "\"id2label\" has one name: a classifier with one output gives a "
-                             "score, for which llmc has no loss and no answer yet; allowed are 2 outputs and more"));
+        LLMC_TRY(llmc_format(&out->head_problem, "%s: \"id2label\" has one name: a classifier with one output gives a "
+                             "score, for which llmc has no loss and no answer yet; allowed are 2 outputs and more",
+                             source->path));
 exit:
     return status;
 }

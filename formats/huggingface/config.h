@@ -11,8 +11,8 @@ struct llmc_hf_config {
     struct llmc_architecture architecture; /* labels: from id2label or num_labels, 2 by default */
     char **label_names; /* [architecture.labels] from id2label; LABEL_0, LABEL_1, ... where that is missing, as
                          * transformers has it */
-    char *head_problem; /* why a classifier of this configuration cannot be taken as it is: a sentence that starts with
-                         * the field; NULL: nothing is in the way */
+    char *head_problem; /* why a classifier of this configuration cannot be taken as it is: a sentence that names
+                         * file and field; NULL: nothing is in the way */
 };
 
 /* Reads and checks config.json: "model_type" must be "bert" or missing; missing fields are those of Hugging Face's BertConfig, but

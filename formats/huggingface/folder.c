@@ -99,7 +99,7 @@ exit:
 }
 
 /* Whether tensor `name` has `rows` and `cols`, or `cols` alone when it is a vector. `problem` NULL: says so as an
- * error; else *problem = a sentence that starts with the tensor, or NULL. */
+ * error; else *problem = the same sentence, or NULL. */
 static llmc_status check_shape(const struct llmc_hf_folder *folder, const char *name, bool vector, int64_t rows,
                                int64_t cols, char **problem)
 {
@@ -117,14 +117,14 @@ static llmc_status check_shape(const struct llmc_hf_folder *folder, const char *
         snprintf(wanted, sizeof wanted, "%lld", (long long)cols);
     else
         snprintf(wanted, sizeof wanted, "%lld, %lld", (long long)rows, (long long)cols);
-    LLMC_TRY(llmc_format(&text, "tensor \"%s\" is [%s]; config.json makes it [%s]", name, found, wanted));
+    LLMC_TRY(llmc_format(&text, "%s: tensor \"%s\" is [%s]; config.json makes it [%s]",
+                         llmc_hf_weights_path(folder->weights), name, found, wanted));
     if (problem) {
         *problem = text;
         text = NULL;
     } else {
-        status = llmc_error(LLMC_ERR_FORMAT, "%s: %s%s", llmc_hf_weights_path(folder->weights), text,
-                            starts_with(name, "bert.encoder.layer.") ? "; llmc does not read layers that were pruned"
-                                                                       " to other sizes" : "");
+        status = llmc_error(LLMC_ERR_FORMAT, "%s%s", text, starts_with(name, "bert.encoder.layer.") ?
+                            "; llmc does not read layers that were pruned to other sizes" : "");
     }
 exit:
     free(text);
@@ -162,7 +162,8 @@ static llmc_status check_parameters(struct llmc_hf_folder *folder)
         problem = NULL;
     }
     if (folder->has_classifier && !folder->has_pooler) {
-        LLMC_TRY(llmc_format(&problem, "the classifier has no pooler (bert.pooler.dense.weight) before it"));
+        LLMC_TRY(llmc_format(&problem, "%s: the classifier has no pooler (bert.pooler.dense.weight) before it",
+                             llmc_hf_weights_path(folder->weights)));
         LLMC_TRY(set_head_problem(folder, problem));
     }
 exit:
@@ -183,8 +184,8 @@ static llmc_status check_others(struct llmc_hf_folder *folder)
             LLMC_FAIL(LLMC_ERR_UNSUPPORTED, "%s: tensor \"%s\" is no part of a BERT of %d layers, as config.json "
                       "describes it; what it does to the answers is not known", llmc_hf_weights_path(folder->weights),
                       stored, folder->architecture.layers);
-        LLMC_TRY(llmc_format(&problem, "tensor \"%.200s\" is no part of BertForSequenceClassification, whose head is "
-                             "classifier.weight and classifier.bias", stored));
+        LLMC_TRY(llmc_format(&problem, "%s: tensor \"%.200s\" is no part of BertForSequenceClassification, whose head "
+                             "is classifier.weight and classifier.bias", llmc_hf_weights_path(folder->weights), stored));
         LLMC_TRY(set_head_problem(folder, problem));
         folder->has_classifier = true;
     }
@@ -249,7 +250,7 @@ void llmc_hf_folder_release(struct llmc_hf_folder *folder)
 llmc_status llmc_hf_folder_check_head(const struct llmc_hf_folder *folder)
 {
     if (folder->has_classifier && folder->head_problem)
-        return llmc_error(LLMC_ERR_UNSUPPORTED, "%s: the classifier cannot be taken as it is: %s",
-                          llmc_hf_weights_path(folder->weights), folder->head_problem);
+        return llmc_error(LLMC_ERR_UNSUPPORTED, "%s (\"teacher.head: new\" trains another classifier)",
+                          folder->head_problem);
     return LLMC_OK;
 }
