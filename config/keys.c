@@ -22,7 +22,8 @@ static const struct llmc_config_key keys[] = {
     RUN(NO_STAGE, "name", name, NAME, NULL, 1, 64, "of the run: its folder is runs/NAME")
     /* 2^53 - 1: programs that read JSON numbers as doubles see the same seed in the report */
     RUN(ALL_STAGES, "seed", seed, SEED, "1", 0, 9007199254740991.0, "of every random choice")
-    RUN(NO_STAGE, "threads", threads, INT, "0", 0, 256, "of the computation; 0: all processors")
+    RUN(NO_STAGE, "threads", threads, INT, "0", 0, 256,
+        "of the computation; 0: OMP_NUM_THREADS, or all processors within the quota of the container")
     RUN_ONE_OF(ALL_STAGES, "precision", precision, precisions, "fp16",
                "operands of the linear layers in training; weights and sums stay fp32")
     RUN(NO_STAGE, "checkpoint_seconds", checkpoint_seconds, NUMBER, "60", 0, 86400,
