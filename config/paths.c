@@ -44,15 +44,8 @@ exit:
     return status;
 }
 
-llmc_status llmc_config_path(const struct llmc_config *config, const char *folder, const char *file, char **out)
-{
-    llmc_status status = find(folder, file, out);
-    if (status == LLMC_OK && !*out)
-        status = llmc_config_missing(config, folder, file);
-    return status;
-}
-
-llmc_status llmc_config_missing(const struct llmc_config *config, const char *folder, const char *file)
+/* Records what is missing, by what `folder` is: data (GLUE's SST-2) or a teacher. */
+static llmc_status missing(const struct llmc_config *config, const char *folder, const char *file)
 {
     const char *root = data_root();
     bool is_teacher = config->teacher.folder && strcmp(folder, config->teacher.folder) == 0;
@@ -71,4 +64,12 @@ llmc_status llmc_config_missing(const struct llmc_config *config, const char *fo
                             "FOLDER/sst2 with train.tsv and dev.tsv; then set LLMC_DATA=FOLDER, or name the place in "
                             "data.folder. For the small default data run ./quickstart");
     return llmc_error_prefix(LLMC_ERR_IO, "%.200s: %s", config->path, is_teacher ? "teacher.folder" : "data.folder");
+}
+
+llmc_status llmc_config_path(const struct llmc_config *config, const char *folder, const char *file, char **out)
+{
+    llmc_status status = find(folder, file, out);
+    if (status == LLMC_OK && !*out)
+        status = missing(config, folder, file);
+    return status;
 }

@@ -10,12 +10,8 @@
 
 /* *out = the path of `file` in `folder` (data.folder or teacher.folder of
  * `config`), or of the folder itself when `file` is NULL; it exists. An absolute
- * `file` stands for itself. The caller frees *out. Errors: LLMC_ERR_IO from
- * llmc_config_missing, LLMC_ERR_MEMORY. */
+ * `file` stands for itself. The caller frees *out. Errors: LLMC_ERR_IO, which
+ * names the places that were tried and where the data or a teacher come from; LLMC_ERR_MEMORY. */
 llmc_status llmc_config_path(const struct llmc_config *config, const char *folder, const char *file, char **out);
-
-/* Records what is missing, which places were tried, and where it comes from:
- * data (GLUE's SST-2) or a teacher, by what `folder` is. Returns LLMC_ERR_IO. */
-llmc_status llmc_config_missing(const struct llmc_config *config, const char *folder, const char *file);
 
 #endif

@@ -109,15 +109,13 @@ static llmc_status run(struct llmc_stage_work *work)
     const struct llmc_data *data = work->data;
     int64_t rows = (int64_t)data->train.count;
     struct llmc_state teacher = {0};
-    char key[LLMC_HASH_TEXT_NBYTES];
     float *logits = NULL;
     LLMC_TRY(llmc_stage_load_teacher(work, llmc_stage_number(work), &teacher));
-    LLMC_TRY(hash_content(work, &teacher.model.parameters, key));
     LLMC_TRY(llmc_alloc_unset(&logits, (size_t)rows * (size_t)data->labels.count, sizeof *logits));
     LLMC_TRY(llmc_bert_prepare(&teacher.model, work->ops));
     LLMC_TRY(llmc_evaluate(&teacher.model, work->ops, &data->train, logits, work->host->progress, work->host->context,
                            work->host->stop));
-    LLMC_TRY(write_logits(work->product_path, key, rows, data->labels.count, logits));
+    LLMC_TRY(write_logits(work->product_path, work->key, rows, data->labels.count, logits));
 exit:
     free(logits);
     llmc_state_release(&teacher);

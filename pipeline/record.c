@@ -59,7 +59,7 @@ static llmc_status read_answers(const json_t *list, int64_t count, int32_t label
     return status;
 }
 
-bool llmc_run_record_find(const struct llmc_stage_work *work, const char *key, struct llmc_run_record *record)
+bool llmc_run_record_find(const struct llmc_stage_work *work, struct llmc_run_record *record)
 {
     bool found = false;
     const struct llmc_data *data = work->data;
@@ -70,10 +70,10 @@ bool llmc_run_record_find(const struct llmc_stage_work *work, const char *key, s
     json = json_load_file(path, 0, NULL);
     const char *stored = json_string_value(json_object_get(json, "key"));
     const char *product = json_string_value(json_object_get(json, "product"));
-    if (!stored || !product || strcmp(stored, key) != 0 || hash_product(work, record->product) != LLMC_OK ||
+    if (!stored || !product || strcmp(stored, work->key) != 0 || hash_product(work, record->product) != LLMC_OK ||
         strcmp(product, record->product) != 0)
         goto exit;
-    snprintf(record->key, sizeof record->key, "%s", key);
+    snprintf(record->key, sizeof record->key, "%s", work->key);
     found = llmc_report_row_read(json_object_get(json, "row"), path, "row.", &record->row) == LLMC_OK &&
             read_answers(json_object_get(json, "answers"), data->dev_count, data->labels.count, &record->answers) ==
                 LLMC_OK;
@@ -139,7 +139,7 @@ exit:
     return status;
 }
 
-llmc_status llmc_run_record_make(struct llmc_stage_work *work, const char *key, double seconds,
+llmc_status llmc_run_record_make(struct llmc_stage_work *work, double seconds,
                                    struct llmc_run_record *record)
 {
     llmc_status status = LLMC_OK;
@@ -149,7 +149,7 @@ llmc_status llmc_run_record_make(struct llmc_stage_work *work, const char *key, 
                                            .throughput_per_s_b32 = -1, .latency_ms_b1_p50_spread = -1,
                                            .throughput_per_s_b32_spread = -1};
     snprintf(record->row.name, sizeof record->row.name, "%s", work->stage->name);
-    snprintf(record->key, sizeof record->key, "%s", key);
+    snprintf(record->key, sizeof record->key, "%s", work->key);
     LLMC_TRY(hash_product(work, record->product));
     if (work->type->measure)
         LLMC_TRY(measure(work, record));

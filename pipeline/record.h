@@ -16,11 +16,11 @@ struct llmc_run_record {
 };
 void llmc_run_record_release(struct llmc_run_record *record);
 
-/* Whether the entry holds a finished result under `key`, with the very file that its record names; fills *record then. */
-bool llmc_run_record_find(const struct llmc_stage_work *work, const char *key, struct llmc_run_record *record);
+/* Whether the entry holds a finished result under the stage's key, with the very file that its record names; fills *record then. */
+bool llmc_run_record_find(const struct llmc_stage_work *work, struct llmc_run_record *record);
 
 /* Measures what the stage made. The product is in the chain. Errors: those of measuring. */
-llmc_status llmc_run_record_make(struct llmc_stage_work *work, const char *key, double seconds,
+llmc_status llmc_run_record_make(struct llmc_stage_work *work, double seconds,
                                    struct llmc_run_record *record);
 
 /* Writes the record to `path`. Errors: LLMC_ERR_IO, LLMC_ERR_MEMORY. */

@@ -204,7 +204,7 @@ exit:
 }
 
 /* Makes and measures the stage's product. */
-static llmc_status make(struct llmc_stage_work *work, const char *key, struct llmc_run_record *record)
+static llmc_status make(struct llmc_stage_work *work, struct llmc_run_record *record)
 {
     llmc_status status = LLMC_OK;
     char *path = NULL, *part = NULL;
@@ -218,7 +218,7 @@ static llmc_status make(struct llmc_stage_work *work, const char *key, struct ll
     double seconds = work->seconds > 0 ? work->seconds : llmc_clock() - start;
     if (work->type->adopt)
         LLMC_TRY(work->type->adopt(work));
-    LLMC_TRY(llmc_run_record_make(work, key, seconds, record));
+    LLMC_TRY(llmc_run_record_make(work, seconds, record));
     LLMC_TRY(llmc_run_record_write(work, record, path));
     llmc_file_remove(part);
     llmc_run_record_tell(work, record);
@@ -261,16 +261,17 @@ static llmc_status run_stage(struct run *run, const struct llmc_stage_config *st
     if (work.type->key)
         LLMC_TRY(work.type->key(&work, key));
     LLMC_TRY(llmc_store_open(&entry, run->host->runs_folder, key, run->owner, &wait));
+    work.key = key;
     work.folder = entry.folder;
     if (work.type->product)
         LLMC_TRY(llmc_stage_path(&work, work.type->product, &product));
     work.product_path = product;
-    bool found = llmc_run_record_find(&work, key, &record);
+    bool found = llmc_run_record_find(&work, &record);
     if (found)
         LLMC_TRY(reuse(&work, &found));
     if (!found) {
         llmc_run_record_release(&record);
-        LLMC_TRY(make(&work, key, &record));
+        LLMC_TRY(make(&work, &record));
     }
     LLMC_TRY(take_over(run, &work, &record));
     if (work.type->check)

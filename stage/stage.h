@@ -52,6 +52,7 @@ struct llmc_stage_work {
     const char *run_folder;     /* RUNS/NAME */
     const char *config_path;    /* the effective configuration, for programs that measure */
     const char *fingerprint;    /* of all that the stage's result depends on */
+    const char *key;            /* under which runs share the result: `key` of the type, else the fingerprint */
     const char *folder;         /* where it keeps its files while it is under way and after */
     const char *product_path;   /* what it makes: FOLDER/PRODUCT; NULL where the type has no product */
     double seconds;             /* set by a stage that goes on after a restart: its time in all; 0: since it started */
