@@ -2,25 +2,18 @@
 
 #include <stdio.h>
 
-/* A row of the encoder's table, and where it is used. */
-struct place {
-    const struct llmc_parameter_row *row;
-    int32_t layer; /* of a layer's parameter; of the head's: behind the last; of the embeddings': -1 */
-};
-
-/* row NULL: past the last one. */
-static struct place find(const struct llmc_architecture *a, int32_t index)
+const struct llmc_parameter_row *llmc_parameter_row(const struct llmc_architecture *a, int32_t index, int32_t *layer)
 {
     const struct llmc_encoder *encoder = &llmc_encoder_bert;
     int32_t in_layers = index - LLMC_FIRST_LAYER;
     int32_t in_head = in_layers - a->layers * LLMC_LAYER_PARAMETERS;
+    *layer = -1;
     if (index < 0 || in_head >= LLMC_HEAD_PARAMETERS)
-        return (struct place){NULL, -1};
+        return NULL;
     if (in_layers < 0)
-        return (struct place){&encoder->embeddings[index], -1};
-    if (in_head < 0)
-        return (struct place){&encoder->layer[in_layers % LLMC_LAYER_PARAMETERS], in_layers / LLMC_LAYER_PARAMETERS};
-    return (struct place){&encoder->head[in_head], a->layers};
+        return &encoder->embeddings[index];
+    *layer = in_head < 0 ? in_layers / LLMC_LAYER_PARAMETERS : a->layers;
+    return in_head < 0 ? &encoder->layer[in_layers % LLMC_LAYER_PARAMETERS] : &encoder->head[in_head];
 }
 
 static int64_t extent_of(const struct llmc_architecture *a, int32_t layer, enum llmc_extent extent)
@@ -52,19 +45,19 @@ bool llmc_parameter_describe(const struct llmc_architecture *architecture, int32
                              char name[LLMC_PARAMETER_NAME_NBYTES], enum llmc_parameter_kind *kind, int64_t *rows,
                              int64_t *cols)
 {
-    struct place place = find(architecture, index);
-    if (!place.row)
+    int32_t layer;
+    const struct llmc_parameter_row *row = llmc_parameter_row(architecture, index, &layer);
+    if (!row)
         return false;
-    if (place.layer < 0)
-        snprintf(name, LLMC_PARAMETER_NAME_NBYTES, "%s%s", llmc_encoder_bert.embedding_prefix, place.row->name);
-    else if (place.layer < architecture->layers)
-        snprintf(name, LLMC_PARAMETER_NAME_NBYTES, "%s%d.%s", llmc_encoder_bert.layer_prefix, place.layer,
-                 place.row->name);
+    if (layer < 0)
+        snprintf(name, LLMC_PARAMETER_NAME_NBYTES, "%s%s", llmc_encoder_bert.embedding_prefix, row->name);
+    else if (layer < architecture->layers)
+        snprintf(name, LLMC_PARAMETER_NAME_NBYTES, "%s%d.%s", llmc_encoder_bert.layer_prefix, layer, row->name);
     else
-        snprintf(name, LLMC_PARAMETER_NAME_NBYTES, "%s", place.row->name);
-    *kind = place.row->kind;
-    *rows = extent_of(architecture, place.layer, place.row->rows);
-    *cols = extent_of(architecture, place.layer, place.row->cols);
+        snprintf(name, LLMC_PARAMETER_NAME_NBYTES, "%s", row->name);
+    *kind = row->kind;
+    *rows = extent_of(architecture, layer, row->rows);
+    *cols = extent_of(architecture, layer, row->cols);
     return true;
 }
 
@@ -80,8 +73,9 @@ int32_t llmc_site_count(const struct llmc_architecture *architecture)
 
 int32_t llmc_site_of_parameter(const struct llmc_architecture *architecture, int32_t index)
 {
-    struct place place = find(architecture, index);
-    if (!place.row || place.row->site == LLMC_SITE_NONE)
+    int32_t layer;
+    const struct llmc_parameter_row *row = llmc_parameter_row(architecture, index, &layer);
+    if (!row || row->site == LLMC_SITE_NONE)
         return -1;
-    return place.layer * LLMC_LAYER_SITES + (int32_t)place.row->site;
+    return layer * LLMC_LAYER_SITES + (int32_t)row->site;
 }

@@ -16,6 +16,11 @@
 int32_t llmc_layer_parameter(int32_t layer, int32_t which);
 int32_t llmc_head_parameter(const struct llmc_architecture *architecture, int32_t which);
 
+/* The row of the encoder's table that parameter `index` is made by, and its layer (the embeddings' -1, the head's: behind
+ * the last); NULL past the last parameter. */
+const struct llmc_parameter_row *llmc_parameter_row(const struct llmc_architecture *architecture, int32_t index,
+                                                    int32_t *layer);
+
 /* Name, kind and shape (vectors: 1 row) of parameter `index`; false past the last one. */
 bool llmc_parameter_describe(const struct llmc_architecture *architecture, int32_t index,
                              char name[LLMC_PARAMETER_NAME_NBYTES], enum llmc_parameter_kind *kind, int64_t *rows,
