@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "report/measure.h"
+#include "report/quality.h"
 #include "include/llmc_runtime.h"
 #include "text/dataset.h"
 
@@ -21,8 +22,8 @@ static const char usage[] =
     "\n"
     "Answers the labelled texts of DATA.tsv with the compressed checkpoint FILE and\n"
     "prints accuracy, F1 (of label 1 where there are two labels, else the mean over the\n"
-    "labels), the confusion matrix, the median latency of one text, the throughput at 32\n"
-    "texts a call, and the peak memory of this process.\n"
+    "labels), the calibration error, the confusion matrix, the median latency of one\n"
+    "text, the throughput at 32 texts a call, and the peak memory of this process.\n"
     "\n"
     "  --text COL        column of the texts (default: sentence)\n"
     "  --text-pair COL   column of the second texts (default: none)\n"
@@ -31,7 +32,8 @@ static const char usage[] =
     "  --threads N       0 (the default): OMP_NUM_THREADS, or all processors within the\n"
     "                    quota of the container\n"
     "  --json            one JSON object\n"
-    "  --answers         with --json: also the label number of every answer\n"
+    "  --answers         with --json: also the label number of every answer, and the\n"
+    "                    probabilities [texts * labels]\n"
     "  --help            this text\n";
 
 struct settings {
@@ -85,6 +87,13 @@ static size_t next_shown(const struct evaluation *evaluation, size_t row, bool *
     }
 }
 
+static double calibration_error(const struct evaluation *evaluation)
+{
+    const struct llmc_answers answers = {evaluation->measured.answers, evaluation->measured.scores};
+    return llmc_quality_calibration_error(&answers, evaluation->rows.label, (int64_t)evaluation->rows.count,
+                                          evaluation->labels.count);
+}
+
 static double probability_of(const struct evaluation *evaluation, size_t row)
 {
     size_t at = row * (size_t)evaluation->labels.count + (size_t)evaluation->measured.answers[row];
@@ -124,11 +133,11 @@ static llmc_status print_json(const struct evaluation *evaluation, const struct 
         json_array_append_new(confusion, line);
     }
     json_t *json = json_pack(
-        "{s:o, s:o, s:I, s:I, s:f, s:f, s:o, s:o, s:f, s:f, s:f, s:f, s:I, s:s, s:i}", "file",
+        "{s:o, s:o, s:I, s:I, s:f, s:f, s:f, s:o, s:o, s:f, s:f, s:f, s:f, s:I, s:s, s:i}", "file",
         llmc_command_json_text(settings->model), "data", llmc_command_json_text(settings->data), "file_bytes",
         (json_int_t)llmc_file_nbytes(settings->model), "texts", (json_int_t)evaluation->rows.count, measures[0].name,
         measures[0].of(evaluation->confusion, count), measures[1].name, measures[1].of(evaluation->confusion, count),
-        "labels", labels, "confusion", confusion, "latency_ms_b1_p50", measured->latency_ms,
+        "calibration_error", calibration_error(evaluation), "labels", labels, "confusion", confusion, "latency_ms_b1_p50", measured->latency_ms,
         "latency_ms_b1_p50_spread", measured->latency_spread, "throughput_per_s_b32", measured->throughput,
         "throughput_per_s_b32_spread", measured->throughput_spread, "memory_bytes", (json_int_t)measured->memory_bytes,
         "kernels", llmc_model_kernels(evaluation->model), "threads",
@@ -138,6 +147,10 @@ static llmc_status print_json(const struct evaluation *evaluation, const struct 
         for (size_t i = 0; i < evaluation->rows.count; i++)
             json_array_append_new(answers, json_integer(evaluation->measured.answers[i]));
         json_object_set_new(json, "answers", answers);
+        json_t *probabilities = json_array();
+        for (size_t i = 0; i < evaluation->rows.count * (size_t)count; i++)
+            json_array_append_new(probabilities, json_real((double)evaluation->measured.scores[i]));
+        json_object_set_new(json, "probabilities", probabilities);
     }
     if (json && settings->show)
         json_object_set_new(json, "shown", shown_json(evaluation, settings->show));
@@ -165,10 +178,13 @@ static llmc_status print_text(const struct evaluation *evaluation, const struct 
     int64_t right = 0;
     for (int32_t label = 0; label < count; label++)
         right += evaluation->confusion[(int64_t)label * count + label];
-    printf("accuracy        %.4f (%lld of %zu)\n", llmc_task_single_label.measures[0].of(evaluation->confusion, count),
-           (long long)right, evaluation->rows.count);
+    double accuracy = llmc_task_single_label.measures[0].of(evaluation->confusion, count);
+    printf("accuracy        %.4f (%lld of %zu; one standard deviation %.4f)\n", accuracy, (long long)right,
+           evaluation->rows.count, llmc_quality_deviation(accuracy, (int64_t)evaluation->rows.count));
     printf("F1              %.4f (%s)\n", llmc_task_single_label.measures[1].of(evaluation->confusion, count),
            count == 2 ? evaluation->labels.names[1] : "mean over labels");
+    printf("calibration     %.4f (by how much the probabilities miss the share of right answers)\n",
+           calibration_error(evaluation));
     const struct llmc_measurement *measured = &evaluation->measured;
     bool latency_disturbed = measured->latency_spread > LLMC_SPREAD_MAX;
     bool throughput_disturbed = measured->throughput_spread > LLMC_SPREAD_MAX;

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "pipeline/stages/compressed.h"
+#include "report/quality.h"
 #include "report/row.h"
 #include "store/store.h"
 
@@ -14,6 +15,7 @@
 void llmc_run_record_release(struct llmc_run_record *record)
 {
     free(record->answers);
+    free(record->probabilities);
     memset(record, 0, sizeof *record);
 }
 
@@ -40,6 +42,28 @@ static json_t *answers_json(const int32_t *answers, int64_t count)
     for (int64_t i = 0; i < count; i++)
         json_array_append_new(list, json_integer(answers[i]));
     return list;
+}
+
+static json_t *probabilities_json(const float *probabilities, int64_t count)
+{
+    json_t *list = json_array();
+    for (int64_t i = 0; i < count; i++)
+        json_array_append_new(list, json_real((double)probabilities[i]));
+    return list;
+}
+
+/* Of a teacher; other records have none, nor have those of older versions. */
+static llmc_status read_probabilities(const json_t *list, int64_t count, float **probabilities)
+{
+    *probabilities = NULL;
+    if (!list || json_is_null(list))
+        return LLMC_OK;
+    if (json_array_size(list) != (size_t)count)
+        return llmc_error(LLMC_ERR_FORMAT, "probabilities: %zu in place of %lld", json_array_size(list), (long long)count);
+    llmc_status status = llmc_alloc(probabilities, (size_t)count, sizeof **probabilities);
+    for (int64_t i = 0; status == LLMC_OK && i < count; i++)
+        (*probabilities)[i] = (float)json_number_value(json_array_get(list, (size_t)i));
+    return status;
 }
 
 static llmc_status read_answers(const json_t *list, int64_t count, int32_t labels, int32_t **answers)
@@ -76,7 +100,9 @@ bool llmc_run_record_find(const struct llmc_stage_work *work, struct llmc_run_re
     snprintf(record->key, sizeof record->key, "%s", work->key);
     found = llmc_report_row_read(json_object_get(json, "row"), path, "row.", &record->row) == LLMC_OK &&
             read_answers(json_object_get(json, "answers"), data->dev_count, data->labels.count, &record->answers) ==
-                LLMC_OK;
+                LLMC_OK &&
+            read_probabilities(json_object_get(json, "probabilities"), data->dev_count * data->labels.count,
+                               &record->probabilities) == LLMC_OK;
     snprintf(record->row.name, sizeof record->row.name, "%s", work->stage->name); /* another run may call it otherwise */
 exit:
     json_decref(json);
@@ -84,6 +110,12 @@ exit:
     if (!found)
         llmc_run_record_release(record);
     return found;
+}
+
+/* Whether the stage's row is about the model of the chain. */
+static bool is_about_model(const struct llmc_stage_work *work)
+{
+    return work->type->works_on_model || work->type->makes_model;
 }
 
 /* The size of the model as one file: a student's in the form that export would give it now, a teacher's as its
@@ -107,12 +139,24 @@ exit:
     return status;
 }
 
-static double agreement(const int32_t *answers, const int32_t *teacher, int64_t count)
+static bool is_teacher(const struct llmc_stage_work *work)
 {
-    int64_t equal = 0;
-    for (int64_t i = 0; i < count; i++)
-        equal += answers[i] == teacher[i];
-    return (double)equal / (double)count;
+    return work->type->makes_model && !(work->type->kind.makes & LLMC_THING_STUDENT);
+}
+
+/* What the stage's answers say beside those of the teacher, or of itself. */
+static llmc_status judge(const struct llmc_stage_work *work, const struct llmc_stage_figures *figures,
+                         struct llmc_report_row *row)
+{
+    const struct llmc_data *data = work->data;
+    const struct llmc_answers model = {figures->answers, figures->probabilities};
+    const struct llmc_answers teacher = {work->chain->teacher_answers, work->chain->teacher_probabilities};
+    bool compared = teacher.answers && !is_teacher(work);
+    llmc_status status = llmc_quality_fill(row, &model, compared ? &teacher : NULL, data->dev_label, data->dev_count,
+                                           data->labels.count);
+    if (is_teacher(work))
+        row->teacher_agreement = 1;
+    return status;
 }
 
 /* Measures, and adds what is known of the model itself. Moves the answers into the record. */
@@ -121,19 +165,22 @@ static llmc_status measure(struct llmc_stage_work *work, struct llmc_run_record 
     llmc_status status = LLMC_OK;
     const struct llmc_parameters *p = &work->chain->state.model.parameters;
     const struct llmc_data *data = work->data;
-    const int32_t *teacher = work->chain->teacher_answers;
     struct llmc_stage_figures figures = {.row = record->row};
     struct llmc_report_row *row = &figures.row;
     LLMC_TRY(work->type->measure(work, &figures));
-    if (!teacher || (work->type->makes_model && !(work->type->kind.makes & LLMC_THING_STUDENT)))
-        teacher = figures.answers; /* it is the teacher that answers */
-    row->teacher_agreement = agreement(figures.answers, teacher, data->dev_count);
-    row->parameters = llmc_parameters_count(p, &row->nonzero_parameters);
-    row->macs_per_example = llmc_bert_macs(&p->architecture, data->dev_tokens, data->dev_tokens_squared);
+    LLMC_TRY(judge(work, &figures, row));
+    if (is_about_model(work)) {
+        row->parameters = llmc_parameters_count(p, &row->nonzero_parameters);
+        row->macs_per_example = llmc_bert_macs(&p->architecture, data->dev_tokens, data->dev_tokens_squared);
+    }
     snprintf(row->engine, sizeof row->engine, "%s", work->type->engine);
     record->row = *row;
     record->answers = figures.answers;
     figures.answers = NULL;
+    if (is_teacher(work)) {
+        record->probabilities = figures.probabilities;
+        figures.probabilities = NULL;
+    }
 exit:
     llmc_stage_figures_release(&figures);
     return status;
@@ -143,17 +190,14 @@ llmc_status llmc_run_record_make(struct llmc_stage_work *work, double seconds,
                                    struct llmc_run_record *record)
 {
     llmc_status status = LLMC_OK;
-    record->row = (struct llmc_report_row){.seconds = seconds, .dev_accuracy = -1, .teacher_agreement = -1,
-                                           .parameters = -1, .nonzero_parameters = -1, .file_bytes = -1,
-                                           .macs_per_example = -1, .memory_bytes = -1, .latency_ms_b1_p50 = -1,
-                                           .throughput_per_s_b32 = -1, .latency_ms_b1_p50_spread = -1,
-                                           .throughput_per_s_b32_spread = -1};
+    llmc_report_row_clear(&record->row);
+    record->row.seconds = seconds;
     snprintf(record->row.name, sizeof record->row.name, "%s", work->stage->name);
     snprintf(record->key, sizeof record->key, "%s", work->key);
     LLMC_TRY(hash_product(work, record->product));
     if (work->type->measure)
         LLMC_TRY(measure(work, record));
-    if (work->type->works_on_model || work->type->makes_model)
+    if (is_about_model(work))
         LLMC_TRY(measure_size(work, &record->row.file_bytes));
 exit:
     return status;
@@ -164,9 +208,13 @@ llmc_status llmc_run_record_write(const struct llmc_stage_work *work, const stru
 {
     llmc_status status = LLMC_OK;
     char *text = NULL;
-    json_t *json = json_pack("{s:s, s:s, s:s, s:o, s:o}", "key", record->key, "kind", work->type->kind.name, "product",
+    const struct llmc_data *data = work->data;
+    json_t *json = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "key", record->key, "kind", work->type->kind.name, "product",
                              record->product, "row", llmc_report_row_json(&record->row), "answers",
-                             record->answers ? answers_json(record->answers, work->data->dev_count) : json_null());
+                             record->answers ? answers_json(record->answers, data->dev_count) : json_null(), "probabilities",
+                             record->probabilities
+                                 ? probabilities_json(record->probabilities, data->dev_count * data->labels.count)
+                                 : json_null());
     text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     json_decref(json);
     if (!text)

@@ -12,7 +12,8 @@ struct llmc_run_record {
     struct llmc_report_row row;
     char key[LLMC_HASH_TEXT_NBYTES];
     char product[LLMC_HASH_TEXT_NBYTES]; /* hash of the file that the stage made */
-    int32_t *answers; /* [data->dev_count], NULL for stages that answer nothing */
+    int32_t *answers;     /* [data->dev_count], NULL for stages that answer nothing */
+    float *probabilities; /* [data->dev_count, labels] of a teacher; else NULL */
 };
 void llmc_run_record_release(struct llmc_run_record *record);
 

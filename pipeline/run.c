@@ -194,6 +194,9 @@ static llmc_status take_over(struct run *run, struct llmc_stage_work *work, stru
             free(run->chain.teacher_answers);
             run->chain.teacher_answers = record->answers;
             record->answers = NULL;
+            free(run->chain.teacher_probabilities);
+            run->chain.teacher_probabilities = record->probabilities;
+            record->probabilities = NULL;
         }
     }
     LLMC_TRY(llmc_report_put(&run->report, &record->row));

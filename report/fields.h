@@ -18,10 +18,14 @@ enum llmc_report_unit {
     LLMC_UNIT_BYTES,
     LLMC_UNIT_MILLISECONDS,
     LLMC_UNIT_PER_SECOND,
+    LLMC_UNIT_NUMBER, /* between 0 and a few */
 };
 
 /* What a ratio to another row means: nothing, "so many times less", "so many times more". */
 enum llmc_report_ratio { LLMC_RATIO_NONE, LLMC_RATIO_LESS, LLMC_RATIO_MORE, LLMC_RATIO_POINTS };
+
+/* The tables that show a figure. */
+enum { LLMC_TABLE_COST = 1 << 0, LLMC_TABLE_QUALITY = 1 << 1 };
 
 struct llmc_report_field {
     const char *name;   /* in report.json */
@@ -30,11 +34,13 @@ struct llmc_report_field {
     size_t offset;      /* in struct llmc_report_row */
     enum llmc_report_unit unit;
     enum llmc_report_ratio ratio;
+    unsigned tables;
+    bool optional;      /* missing in reports of older versions */
     const char *spread_name; /* of the figure's spread in report.json; NULL: it has none */
     size_t spread_offset;
 };
 
-#define LLMC_REPORT_FIELDS 10
+#define LLMC_REPORT_FIELDS 17
 
 extern const struct llmc_report_field llmc_report_fields[LLMC_REPORT_FIELDS];
 

@@ -140,6 +140,8 @@ static llmc_status get_figure(const struct place *place, const json_t *object, c
     const json_t *value = json_object_get(object, field->name);
     double number = -1;
     int64_t whole = -1;
+    if (!value && field->optional)
+        value = json_null();
     if (!json_is_null(value) && field->whole)
         status = get_whole(place, object, field->name, INT64_MAX, &whole);
     else if (!json_is_null(value) && !json_is_number(value))

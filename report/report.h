@@ -27,7 +27,17 @@ struct llmc_report_row {
     double throughput_per_s_b32; /* texts a second, 32 a call */
     double latency_ms_b1_p50_spread, throughput_per_s_b32_spread; /* may be missing in report.json */
     char engine[16];           /* "libtorch" or "runtime" */
+    /* Quality (report/quality.h); they may be missing in report.json. */
+    double accuracy_deviation; /* one standard deviation of dev_accuracy */
+    double dev_f1;             /* of label 1 where there are two labels, else the mean over the labels */
+    double teacher_divergence; /* KL(teacher || model), nats a text */
+    double calibration_error;
+    int64_t texts_gained, texts_lost; /* right where the teacher is wrong; wrong where it is right */
+    double mcnemar_p;          /* of the two by chance */
 };
+
+/* A row without a name, of which no figure is known. */
+void llmc_report_row_clear(struct llmc_report_row *row);
 
 #define LLMC_REPORT_ROWS_MAX 1000 /* a report with more is no report of ours */
 
@@ -59,7 +69,7 @@ llmc_status llmc_report_json(const struct llmc_report *report, char **json);
 llmc_status llmc_report_write(const struct llmc_report *report, const char *path);
 llmc_status llmc_report_read(struct llmc_report *report, const char *path);
 
-/* The table for people. Each figure also against the first row that has it (the
+/* The tables for people: what each stage costs, and how good it is. Each figure also against the first row that has it (the
  * teacher): "13.2 MB 6.9x" is 6.9 times less; texts a second count how many
  * times more, accuracy in points. The caller frees *text. */
 llmc_status llmc_report_table(const struct llmc_report *report, char **text);

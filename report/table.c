@@ -11,6 +11,16 @@
 
 #define CELL_NBYTES 24
 
+/* Two models differ when chance would bring such a split less often than that. */
+#define P_SHOWN 0.05
+
+static const char quality_legend[] =
+    "\ndeviation: one standard deviation of the accuracy, which follows from the number of dev texts.\n"
+    "KL: how far the probabilities are from the teacher's, in nats. calibration: by how much they miss the share of right "
+    "answers.\n"
+    "gained, lost: texts right where the teacher is wrong, and the reverse; p: how often chance alone splits them so "
+    "(McNemar).\n";
+
 /* One line of the table. `bases` are the rows that its ratios refer to, one a field; NULL: none. */
 struct line {
     const char *label;
@@ -77,6 +87,9 @@ static void show_figure(char out[CELL_NBYTES], double value, enum llmc_report_un
     case LLMC_UNIT_COUNT:
         scaled(out, value, "");
         break;
+    case LLMC_UNIT_NUMBER:
+        snprintf(out, CELL_NBYTES, "%.*f", value < 1e6 ? 4 : 0, value < 1e9 ? value : 1e9);
+        break;
     }
 }
 
@@ -114,8 +127,44 @@ static size_t longest(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+/* A row's place in the table: what it was answered with; and in that of quality: how it stands to the teacher. */
+static void print_engine(FILE *stream, const struct llmc_report_row *row)
+{
+    fputs(row->engine[0] ? row->engine : "-", stream);
+}
+
+static void print_verdict(FILE *stream, const struct llmc_report_row *row)
+{
+    if (row->mcnemar_p < 0 || row->texts_gained + row->texts_lost == 0)
+        fputs("-", stream);
+    else if (row->mcnemar_p >= P_SHOWN)
+        fputs("no difference shown", stream);
+    else
+        fputs(row->texts_gained > row->texts_lost ? "better" : "worse", stream);
+}
+
+struct table {
+    unsigned which; /* LLMC_TABLE_COST, ... */
+    const char *last_title;
+    void (*print_last)(FILE *stream, const struct llmc_report_row *row);
+};
+static const struct table costs = {LLMC_TABLE_COST, "engine", print_engine};
+static const struct table quality = {LLMC_TABLE_QUALITY, "than the teacher", print_verdict};
+
+/* Whether the table has a line for it: that of costs for every row. */
+static bool has_figure(const struct llmc_report_row *row, const struct table *table)
+{
+    for (size_t i = 0; i < LLMC_REPORT_FIELDS; i++) {
+        const struct llmc_report_field *field = &llmc_report_fields[i];
+        if ((field->tables & table->which) && llmc_report_figure(row, field) >= 0)
+            return true;
+    }
+    return table == &costs;
+}
+
 /* Figures stand right, their ratios right beside them; names stand left. */
-static void print_grid(FILE *stream, const struct line *lines, size_t count, const struct cell *cells)
+static void print_grid(FILE *stream, const struct table *table, const struct line *lines, size_t count,
+                       const struct cell *cells)
 {
     size_t label_width = strlen("stage");
     for (size_t i = 0; i < count; i++)
@@ -134,16 +183,22 @@ static void print_grid(FILE *stream, const struct line *lines, size_t count, con
     }
     fprintf(stream, "%-*s", (int)label_width, "stage");
     for (size_t i = 0; i < LLMC_REPORT_FIELDS; i++)
-        fprintf(stream, "  %*s", (int)(value_widths[i] + ratio_widths[i]), llmc_report_fields[i].title);
-    fprintf(stream, "  engine\n");
+        if (llmc_report_fields[i].tables & table->which)
+            fprintf(stream, "  %*s", (int)(value_widths[i] + ratio_widths[i]), llmc_report_fields[i].title);
+    fprintf(stream, "  %s\n", table->last_title);
     for (size_t j = 0; j < count; j++) {
         const struct line *line = &lines[j];
+        if (!has_figure(line->row, table))
+            continue;
         fprintf(stream, "%s%-*s", line->mark, (int)(label_width - strlen(line->mark)), line->label);
         for (size_t i = 0; i < LLMC_REPORT_FIELDS; i++) {
             const struct cell *cell = &cells[j * LLMC_REPORT_FIELDS + i];
-            fprintf(stream, "  %*s%*s", (int)value_widths[i], cell->value, (int)ratio_widths[i], cell->ratio);
+            if (llmc_report_fields[i].tables & table->which)
+                fprintf(stream, "  %*s%*s", (int)value_widths[i], cell->value, (int)ratio_widths[i], cell->ratio);
         }
-        fprintf(stream, "  %s\n", line->row->engine[0] ? line->row->engine : "-");
+        fputs("  ", stream);
+        table->print_last(stream, line->row);
+        fputc('\n', stream);
     }
 }
 
@@ -173,7 +228,7 @@ static llmc_status render(FILE *stream, const struct line *lines, size_t count, 
             show_cell(&cells[j * LLMC_REPORT_FIELDS + i], &lines[j], i);
     }
     fputc('\n', stream);
-    print_grid(stream, lines, count, cells);
+    print_grid(stream, &costs, lines, count, cells);
     fprintf(stream, "\n%s\n", legend);
     bool disturbed = false;
     for (size_t i = 0; i < count * LLMC_REPORT_FIELDS; i++)
@@ -181,6 +236,14 @@ static llmc_status render(FILE *stream, const struct line *lines, size_t count, 
     if (disturbed)
         fprintf(stream, "~: the rounds of this measurement differ by more than %.0f %%; other work ran beside it.\n",
                 100 * LLMC_SPREAD_MAX);
+    for (size_t j = 0; j < count; j++) {
+        if (lines[j].row->accuracy_deviation < 0)
+            continue;
+        fputc('\n', stream);
+        print_grid(stream, &quality, lines, count, cells);
+        fputs(quality_legend, stream);
+        break;
+    }
     return ferror(stream) ? llmc_error(LLMC_ERR_MEMORY, "out of memory for the table") : LLMC_OK;
 }
 

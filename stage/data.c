@@ -15,6 +15,7 @@ void llmc_data_release(struct llmc_data *data)
     llmc_tokenizer_free(data->tokenizer);
     llmc_labels_release(&data->labels);
     llmc_dataset_release(&data->train);
+    free(data->dev_label);
     memset(data, 0, sizeof *data);
 }
 
@@ -85,6 +86,8 @@ static llmc_status read_dev(struct llmc_data *data, const struct llmc_config *co
     LLMC_TRY(llmc_rows_read(&rows, data->dev_path, &data->columns, &data->labels));
     LLMC_TRY(llmc_dataset_encode(&dev, &rows, data->tokenizer, config->data.tokens_max));
     data->dev_count = (int64_t)dev.count;
+    data->dev_label = dev.label;
+    dev.label = NULL;
     for (size_t i = 0; i < dev.count; i++) {
         double tokens = (double)(dev.offsets[i + 1] - dev.offsets[i]);
         data->dev_tokens += tokens / (double)dev.count;

@@ -18,6 +18,7 @@ struct llmc_data {
     struct llmc_labels labels;             /* in the order of the model's outputs */
     struct llmc_dataset train;
     int64_t dev_count;
+    int32_t *dev_label;                    /* [dev_count] */
     double dev_tokens, dev_tokens_squared; /* means over the dev texts, for the cost model */
     struct llmc_architecture teacher;      /* what the folder says */
     bool teacher_answers;                  /* the folder has a classifier that is to be used (teacher.head) */

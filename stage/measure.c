@@ -1,5 +1,6 @@
 #include "stage/measure.h"
 
+#include "architecture/task.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "report/measure.h"
@@ -8,6 +9,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <math.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,7 +60,37 @@ exit:
     return status;
 }
 
-static llmc_status read_figures(const json_t *json, int64_t count, struct llmc_stage_figures *figures)
+static llmc_status read_scores(const json_t *list, int64_t count, int32_t labels, float *scores)
+{
+    if (json_array_size(list) != (size_t)(count * labels))
+        return llmc_error(LLMC_ERR_FORMAT, "%zu scores for %lld dev texts of %d labels", json_array_size(list),
+                          (long long)count, labels);
+    for (int64_t i = 0; i < count * labels; i++)
+        scores[i] = (float)json_number_value(json_array_get(list, (size_t)i));
+    return LLMC_OK;
+}
+
+/* The probabilities, or what logits give. */
+static llmc_status read_probabilities(const json_t *json, int64_t count, int32_t labels, float *probabilities)
+{
+    llmc_status status = LLMC_OK;
+    const json_t *logits = json_object_get(json, "logits");
+    double *logs = NULL;
+    if (!logits)
+        return read_scores(json_object_get(json, "probabilities"), count, labels, probabilities);
+    LLMC_TRY(read_scores(logits, count, labels, probabilities));
+    LLMC_TRY(llmc_alloc(&logs, (size_t)labels, sizeof *logs));
+    for (float *row = probabilities; row < probabilities + count * labels; row += labels) {
+        llmc_task_log_softmax(row, labels, 1, logs);
+        for (int32_t i = 0; i < labels; i++)
+            row[i] = (float)exp(logs[i]);
+    }
+exit:
+    free(logs);
+    return status;
+}
+
+static llmc_status read_figures(const json_t *json, int64_t count, int32_t labels, struct llmc_stage_figures *figures)
 {
     llmc_status status = LLMC_OK;
     const json_t *answers = json_object_get(json, "answers");
@@ -67,7 +99,8 @@ static llmc_status read_figures(const json_t *json, int64_t count, struct llmc_s
     LLMC_TRY(llmc_alloc(&figures->answers, (size_t)count, sizeof *figures->answers));
     for (int64_t i = 0; i < count; i++)
         figures->answers[i] = (int32_t)json_integer_value(json_array_get(answers, (size_t)i));
-    figures->row.dev_accuracy = json_number_value(json_object_get(json, "accuracy"));
+    LLMC_TRY(llmc_alloc(&figures->probabilities, (size_t)count * (size_t)labels, sizeof *figures->probabilities));
+    LLMC_TRY(read_probabilities(json, count, labels, figures->probabilities));
     figures->row.latency_ms_b1_p50 = json_number_value(json_object_get(json, "latency_ms_b1_p50"));
     figures->row.latency_ms_b1_p50_spread = json_number_value(json_object_get(json, "latency_ms_b1_p50_spread"));
     figures->row.throughput_per_s_b32 = json_number_value(json_object_get(json, "throughput_per_s_b32"));
@@ -82,7 +115,7 @@ static llmc_status measure_with(struct llmc_stage_work *work, char *const argv[]
     json_t *json = NULL;
     llmc_status status = run_program(work->host, argv, &json);
     if (status == LLMC_OK)
-        status = read_figures(json, work->data->dev_count, figures);
+        status = read_figures(json, work->data->dev_count, work->data->labels.count, figures);
     json_decref(json);
     return status;
 }

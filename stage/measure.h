@@ -3,7 +3,8 @@
  *
  * The process prints one JSON object:
  *     {"accuracy", "answers": [label numbers], "latency_ms_b1_p50",
- *      "throughput_per_s_b32", these two with "_spread", "memory_bytes"}, and from LibTorch "logits" [texts * labels]
+ *      "throughput_per_s_b32", these two with "_spread", "memory_bytes"}, and from LibTorch "logits" [texts * labels], from
+ *      the runtime "probabilities" [texts * labels]
  * A checkpoint of a stage is answered by LibTorch (llmc-distill --measure), a compressed checkpoint by the runtime (llmc
  * eval --json).
  */

@@ -14,6 +14,7 @@ void llmc_chain_release(struct llmc_chain *chain)
     free(chain->state_path);
     free(chain->teacher_path);
     free(chain->teacher_answers);
+    free(chain->teacher_probabilities);
     free(chain->teacher_logits);
     free(chain->file_path);
     memset(chain, 0, sizeof *chain);
@@ -22,6 +23,7 @@ void llmc_chain_release(struct llmc_chain *chain)
 void llmc_stage_figures_release(struct llmc_stage_figures *figures)
 {
     free(figures->answers);
+    free(figures->probabilities);
     memset(figures, 0, sizeof *figures);
 }
 

@@ -33,6 +33,7 @@ struct llmc_chain {
     char *state_path;           /* the checkpoint of the model now; NULL: there is none yet */
     char *teacher_path;         /* the checkpoint of the newest teacher */
     int32_t *teacher_answers;   /* [data->dev_count] its labels; NULL before it was measured */
+    float *teacher_probabilities; /* [data->dev_count, labels] of the dev texts; NULL with teacher_answers */
     float *teacher_logits;      /* [data->train.count, labels] */
     char *file_path;            /* the newest compressed checkpoint */
     bool is_student;            /* the model is a student, no longer the teacher */
@@ -60,8 +61,9 @@ struct llmc_stage_work {
 
 /* What was measured of a stage's product. */
 struct llmc_stage_figures {
-    struct llmc_report_row row; /* accuracy, memory, latency, throughput */
+    struct llmc_report_row row; /* memory, latency, throughput; file_bytes where the product is no model */
     int32_t *answers;           /* [data->dev_count] */
+    float *probabilities;       /* [data->dev_count, labels]; NULL: what answers gives none */
 };
 void llmc_stage_figures_release(struct llmc_stage_figures *figures);
 

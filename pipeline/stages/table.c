@@ -1,5 +1,6 @@
 #include "pipeline/stages/table.h"
 
+#include "baseline/stage.h"
 #include "distill/stage.h"
 #include "pipeline/stages/file.h"
 #include "prune/stage.h"
@@ -14,7 +15,8 @@
     X(llmc_prune_stage)                                                                                                 \
     X(llmc_qat_stage)                                                                                                   \
     X(llmc_run_export_stage)                                                                                                \
-    X(llmc_run_verify_stage)
+    X(llmc_run_verify_stage)                                                                                                \
+    X(llmc_baseline_stage)
 
 const struct llmc_config_kind *const *llmc_run_stage_kinds(void)
 {

@@ -16,10 +16,13 @@
 static char folder[] = "/tmp/llmc-report-XXXXXX";
 
 static const struct llmc_report_row teacher = {
-    "01-teacher", 3725, 0.9, 1, 22713986, 22713986, 90868376, 136000000, 412000000, 6.85, 322, 0.02, 0.1, "libtorch"};
-static const struct llmc_report_row logits = {"02-logits", 62.4, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, ""};
+    "01-teacher", 3725, 0.9, 1, 22713986, 22713986, 90868376, 136000000, 412000000, 6.85, 322, 0.02, 0.1, "libtorch",
+    0.0101, 0.91, -1, 0.05, -1, -1, -1};
+static const struct llmc_report_row logits = {"02-logits", 62.4, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, "",
+                                              -1, -1, -1, -1, -1, -1, -1};
 static const struct llmc_report_row verify = {
-    "07-verify", 9.96, 0.8853211, 0.9621, 17000000, 14300000, 13200000, 68000000, 61000000, 0.541, 2654, 0, 0.05, "runtime"};
+    "07-verify", 9.96, 0.8853211, 0.9621, 17000000, 14300000, 13200000, 68000000, 61000000, 0.541, 2654, 0, 0.05, "runtime",
+    0.0108, 0.89, 0.0731, 0.04, 12, 25, 0.0470};
 
 static void make(struct llmc_report *report)
 {
@@ -191,6 +194,9 @@ static void table_compares_with_the_teacher(void **state)
                                    "     -             -             -         -       -");
     expect_line(text, "07-verify", "07-verify    10 s  88.53% -1.47   96.21%  17.0 M 1.3x  14.3 M 1.6x  13.2 MB 6.9x "
                                    " 68.0 M 2.0x  61.0 MB 6.8x  0.54 ms 13x  2654 8.2x  runtime");
+    assert_non_null(strstr(text, "stage           accuracy  deviation      F1      KL  calibration  gained  lost       p  than the "
+                                 "teacher\n"));
+    assert_non_null(strstr(text, "07-verify   88.53% -1.47      1.08%  89.00%  0.0731        4.00%      12    25  0.0470  worse\n"));
     for (const char *line = text; *line; line += strcspn(line, "\n") + 1)
         assert_true(strcspn(line, "\n") <= 150);
     assert_null(strchr(text, '~'));
