@@ -10,6 +10,7 @@
 #include "report/quality.h"
 #include "include/llmc_runtime.h"
 #include "text/dataset.h"
+#include "text/labels.h"
 
 #include <getopt.h>
 #include <limits.h>
@@ -28,6 +29,7 @@ static const char usage[] =
     "  --text COL        column of the texts (default: sentence)\n"
     "  --text-pair COL   column of the second texts (default: none)\n"
     "  --label COL       column of the labels (default: label)\n"
+    "  --label-name L=N  the label L of DATA.tsv is called N in FILE; may stand often\n"
     "  --show N          also print N texts with their answers, wrong ones first\n"
     "  --threads N       0 (the default): OMP_NUM_THREADS, or all processors within the\n"
     "                    quota of the container\n"
@@ -39,6 +41,7 @@ static const char usage[] =
 struct settings {
     const char *model, *data;
     struct llmc_columns columns;
+    char *names[LLMC_LABELS_MAX]; /* columns.label_names */
     int show, threads;
     bool json, answers;
 };
@@ -253,6 +256,7 @@ int llmc_command_eval(int argc, char **argv)
     static const struct option options[] = {
         {"text", required_argument, NULL, 'x'},    {"text-pair", required_argument, NULL, 'p'},
         {"label", required_argument, NULL, 'l'},   {"show", required_argument, NULL, 's'},
+        {"label-name", required_argument, NULL, 'n'},
         {"threads", required_argument, NULL, 't'}, {"json", no_argument, NULL, 'j'},
         {"answers", no_argument, NULL, 'a'},       {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0}};
@@ -270,6 +274,11 @@ int llmc_command_eval(int argc, char **argv)
             break;
         case 'l':
             settings.columns.label = optarg;
+            break;
+        case 'n':
+            if (settings.columns.label_name_count == LLMC_LABELS_MAX)
+                return llmc_command_usage_error("eval", "--label-name: more than %d", LLMC_LABELS_MAX);
+            settings.names[settings.columns.label_name_count++] = optarg;
             break;
         case 's':
             status = llmc_command_number("--show", optarg, 0, INT_MAX, &settings.show);
@@ -296,6 +305,7 @@ int llmc_command_eval(int argc, char **argv)
         return llmc_command_usage_error("eval", "FILE and DATA.tsv are needed");
     if (!*settings.columns.label)
         return llmc_command_usage_error("eval", "--label must name a column");
+    settings.columns.label_names = settings.names;
     settings.model = argv[optind];
     settings.data = argv[optind + 1];
     llmc_command_catch_signals();

@@ -36,6 +36,8 @@ static const struct llmc_config_key keys[] = {
     RUN(ALL_STAGES, "data.text_pair", data.text_pair, TEXT, "\"\"", 0, 256,
         "column of the second text of a pair; \"\": none")
     RUN(ALL_STAGES, "data.label", data.label, TEXT, "label", 1, 256, "column of the label")
+    RUN(ALL_STAGES, "data.label_names", data.label_names, TEXTS, "[]", 3, 512,
+        "names in place of what the files say: [0=negative, 1=positive]; []: as they are")
     RUN(ALL_STAGES, "data.tokens_max", data.tokens_max, INT, "128", 4, 65536, "longer texts are cut to so many tokens")
 
     RUN(NO_STAGE, "teacher.folder", teacher.folder, TEXT, NULL, 1, 4096,

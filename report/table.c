@@ -135,7 +135,7 @@ static void print_engine(FILE *stream, const struct llmc_report_row *row)
 
 static void print_verdict(FILE *stream, const struct llmc_report_row *row)
 {
-    if (row->mcnemar_p < 0 || row->texts_gained + row->texts_lost == 0)
+    if (row->mcnemar_p < 0)
         fputs("-", stream);
     else if (row->mcnemar_p >= P_SHOWN)
         fputs("no difference shown", stream);

@@ -52,6 +52,17 @@ static llmc_status check_teacher(const struct llmc_data *data, const struct llmc
     return LLMC_OK;
 }
 
+/* A name that no text has is a mistake of writing. */
+static llmc_status check_label_names(const struct llmc_data *data)
+{
+    for (int32_t i = 0; i < data->columns.label_name_count; i++) {
+        const char *text = data->columns.label_names[i];
+        if (llmc_labels_find(&data->labels, strchr(text, '=') + 1) < 0)
+            return llmc_error(LLMC_ERR_CONFIG, "data.label_names: %s: %s has no such label", text, data->train_path);
+    }
+    return LLMC_OK;
+}
+
 static llmc_status read_train(struct llmc_data *data, const struct llmc_config *config)
 {
     llmc_status status = LLMC_OK;
@@ -62,6 +73,7 @@ static llmc_status read_train(struct llmc_data *data, const struct llmc_config *
     data->teacher = folder.architecture;
     data->teacher_answers = folder.has_classifier && config->teacher.head != LLMC_HEAD_NEW;
     LLMC_TRY(llmc_rows_read(&rows, data->train_path, &data->columns, &data->labels));
+    LLMC_TRY(check_label_names(data));
     if (data->labels.count == 1)
         LLMC_FAIL(LLMC_ERR_DATA, "%s: all rows have the label \"%s\"; a classifier needs at least two", data->train_path,
                   data->labels.names[0]);
@@ -106,7 +118,8 @@ llmc_status llmc_data_open(struct llmc_data *data, const struct llmc_config *con
     LLMC_TRY(llmc_config_path(config, config->data.folder, config->data.train, &data->train_path));
     LLMC_TRY(llmc_config_path(config, config->data.folder, config->data.dev, &data->dev_path));
     LLMC_TRY(llmc_config_path(config, config->teacher.folder, NULL, &data->teacher_folder));
-    data->columns = (struct llmc_columns){config->data.text, config->data.text_pair, config->data.label};
+    data->columns = (struct llmc_columns){config->data.text, config->data.text_pair, config->data.label,
+                                          config->data.label_names.texts, config->data.label_names.count};
     LLMC_TRY(llmc_tokenizer_load(&data->tokenizer, data->teacher_folder));
     LLMC_TRY(read_train(data, config));
     LLMC_TRY(read_dev(data, config));

@@ -132,11 +132,24 @@ llmc_status llmc_stage_measure_file(struct llmc_stage_work *work, struct llmc_st
     const struct llmc_columns *columns = &work->data->columns;
     char threads[16];
     snprintf(threads, sizeof threads, "%d", work->ops->threads);
-    char *argv[] = {(char *)work->host->answer_program, "eval", work->chain->file_path, work->data->dev_path,
+    char *fixed[] = {(char *)work->host->answer_program, "eval", work->chain->file_path, work->data->dev_path,
                     "--json", "--answers", "--threads", threads,
                     "--text", (char *)columns->text, "--label", (char *)columns->label,
-                    "--text-pair", (char *)(columns->text_pair ? columns->text_pair : ""), NULL};
-    return measure_with(work, argv, figures);
+                    "--text-pair", (char *)(columns->text_pair ? columns->text_pair : "")};
+    size_t used = 0, room = 2 * (size_t)columns->label_name_count;
+    char **argv = NULL;
+    llmc_status status = LLMC_OK;
+    LLMC_TRY(llmc_alloc(&argv, sizeof fixed / sizeof *fixed + room + 1, sizeof *argv));
+    for (; used < sizeof fixed / sizeof *fixed; used++)
+        argv[used] = fixed[used];
+    for (int32_t i = 0; i < columns->label_name_count; i++) {
+        argv[used++] = "--label-name";
+        argv[used++] = columns->label_names[i];
+    }
+    LLMC_TRY(measure_with(work, argv, figures));
+exit:
+    free(argv);
+    return status;
 }
 
 /* One process's model and texts. */
@@ -175,7 +188,8 @@ llmc_status llmc_stage_measure_checkpoint(const struct llmc_config *config, cons
     llmc_status status = LLMC_OK;
     struct answering a = {0};
     struct llmc_measurement measurement = {0};
-    struct llmc_columns columns = {config->data.text, config->data.text_pair, config->data.label};
+    struct llmc_columns columns = {config->data.text, config->data.text_pair, config->data.label,
+                                    config->data.label_names.texts, config->data.label_names.count};
     char *dev_path = NULL;
     LLMC_TRY(llmc_config_path(config, config->data.folder, config->data.dev, &dev_path));
     LLMC_TRY(llmc_state_load(checkpoint, LLMC_F32, &a.state));

@@ -16,6 +16,8 @@ struct llmc_columns {
     const char *text;      /* name of the column with the text */
     const char *text_pair; /* second text; NULL or "": none */
     const char *label;     /* NULL or "": the rows have no labels */
+    char *const *label_names; /* [label_name_count] "0=negative": such labels get that name; others keep theirs */
+    int32_t label_name_count;
 };
 
 /* The names of the labels; the index is the class. */
@@ -45,11 +47,12 @@ struct llmc_rows {
  * label must be in `labels` - or, when labels->count is 0 on entry, `labels`
  * receives the distinct labels of the file, sorted (as numbers where all are
  * integers); after an error it is empty again.
+ * A label name that no row has is no error: a small file may lack it.
  * Errors name file and line: LLMC_ERR_IO, LLMC_ERR_DATA (a damaged gzip file;
  * missing or repeated column: lists those that are there; wrong number of
  * columns; empty or unknown label: lists the known ones; more than 1,000
  * different labels; bad UTF-8 or a zero byte: byte position; no rows; more than
- * 4 GiB), LLMC_ERR_ARGUMENT (no text column named), LLMC_ERR_MEMORY. On an
+ * 4 GiB), LLMC_ERR_ARGUMENT (no text column named; a label name without "=", or without a name after it), LLMC_ERR_MEMORY. On an
  * error `out` is empty. */
 llmc_status llmc_rows_read(struct llmc_rows *out, const char *path, const struct llmc_columns *columns,
                            struct llmc_labels *labels);

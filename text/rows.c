@@ -20,6 +20,7 @@ struct reader {
     struct layout layout;
     struct llmc_rows *rows;
     struct llmc_labels *labels;
+    const struct llmc_columns *columns;
     bool collect; /* labels come from the file */
 };
 
@@ -89,12 +90,34 @@ exit:
     return status;
 }
 
-static llmc_status find_label(struct reader *reader, const char *name, size_t number, int32_t *out)
+static llmc_status check_label_names(const char *path, const struct llmc_columns *columns)
+{
+    for (int32_t i = 0; i < columns->label_name_count; i++) {
+        const char *equals = strchr(columns->label_names[i], '=');
+        if (!equals || equals == columns->label_names[i] || !equals[1])
+            return llmc_error(LLMC_ERR_ARGUMENT, "%s: label name \"%s\": must be LABEL=NAME, such as 0=negative", path,
+                              columns->label_names[i]);
+    }
+    return LLMC_OK;
+}
+
+/* The name that a label is to have. */
+static const char *name_of(const struct llmc_columns *columns, const char *label)
+{
+    size_t length = strlen(label);
+    for (int32_t i = 0; i < columns->label_name_count; i++)
+        if (strncmp(columns->label_names[i], label, length) == 0 && columns->label_names[i][length] == '=')
+            return columns->label_names[i] + length + 1;
+    return label;
+}
+
+static llmc_status find_label(struct reader *reader, const char *label, size_t number, int32_t *out)
 {
     llmc_status status = LLMC_OK;
     char *list = NULL;
-    if (*name == 0)
+    if (*label == 0)
         LLMC_FAIL(LLMC_ERR_DATA, "%s:%zu: the label is empty", reader->path, number);
+    const char *name = name_of(reader->columns, label);
     *out = llmc_labels_find(reader->labels, name);
     if (*out >= 0)
         return LLMC_OK;
@@ -181,9 +204,11 @@ llmc_status llmc_rows_read(struct llmc_rows *out, const char *path, const struct
 {
     static const char mark[] = "\xEF\xBB\xBF"; /* U+FEFF, which some programs write before UTF-8 */
     llmc_status status = LLMC_OK;
-    struct reader reader = {.path = path, .rows = out, .labels = labels, .collect = labels->count == 0};
+    struct reader reader = {.path = path, .rows = out, .labels = labels, .columns = columns,
+                            .collect = labels->count == 0};
     size_t nbytes, line_nbytes, number = 0;
     *out = (struct llmc_rows){0};
+    LLMC_TRY(check_label_names(path, columns));
     LLMC_TRY(llmc_text_file_read(path, &out->buffer, &nbytes));
 
     char *cursor = out->buffer, *end = out->buffer + nbytes;

@@ -89,7 +89,10 @@ def main():
         world.check("names that differ by case, in another order", labels=["positive", "negative"])
         world.write_data("0", "1")
         world.check("numbers for names are a question", exit=5, words=['"POSITIVE", "NEGATIVE"', '"0", "1"', "teacher.labels", "teacher.head: new"])
-        world.check("teacher.labels answers it", "teacher.labels=['1', '0']", labels=["1", "0"])
+        world.check("data.label_names answers it", "data.label_names=['0=negative', '1=positive']", labels=["positive", "negative"])
+        world.check("a name for a label that is not there", "data.label_names=['2=mixed']", exit=5,
+                    words=["data.label_names: 2=mixed", "train.tsv has no such label"])
+        world.check("teacher.labels does as well", "teacher.labels=['1', '0']", labels=["1", "0"])
         world.check("a wrong answer is warned of", "teacher.labels=['0', '1']", labels=["0", "1"], accuracy="0.00 %", words=["warning", "teacher.labels"])
         world.check("a new head has the labels of the data", "teacher.head=new", labels=["0", "1"])
         world.write_teacher()

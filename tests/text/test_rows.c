@@ -309,9 +309,36 @@ static void test_long_lists_of_labels_are_cut(void **state)
     llmc_labels_release(&labels);
 }
 
+static void gives_labels_their_names(void **state)
+{
+    (void)state;
+    char *names[] = {"1=good", "-1=bad", "2=good", "3=a=b"};
+    const struct llmc_columns named = {"sentence", NULL, "label", names, 4};
+    struct llmc_labels labels = {0};
+    struct llmc_rows rows;
+    write_text("sentence\tlabel\na\t1\nb\t-1\nc\t2\nd\tplain\ne\t3\n");
+    assert_int_equal(llmc_rows_read(&rows, path, &named, &labels), LLMC_OK);
+    assert_int_equal(labels.count, 4);
+    static const char *const wanted[] = {"good", "bad", "good", "plain", "a=b"};
+    for (int i = 0; i < 5; i++)
+        assert_string_equal(labels.names[rows.label[i]], wanted[i]);
+    llmc_rows_release(&rows);
+    write_text("sentence\tlabel\na\tgood\nb\t2\n"); /* names are fine as they are */
+    assert_int_equal(llmc_rows_read(&rows, path, &named, &labels), LLMC_OK);
+    assert_int_equal(rows.label[0], rows.label[1]);
+    llmc_rows_release(&rows);
+    llmc_labels_release(&labels);
+    for (int i = 0; i < 3; i++) {
+        char *bad[] = {(char *[]){"0", "=x", "0="}[i]};
+        const struct llmc_columns wrong = {"sentence", NULL, "label", bad, 1};
+        expect_failure(&wrong, LLMC_ERR_ARGUMENT, "must be LABEL=NAME, such as 0=negative");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gives_labels_their_names),
         cmocka_unit_test(test_plain_file),
         cmocka_unit_test(test_line_ends_and_byte_order_mark),
         cmocka_unit_test(test_pairs_without_labels),
