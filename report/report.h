@@ -71,8 +71,11 @@ llmc_status llmc_report_read(struct llmc_report *report, const char *path);
 
 /* The tables for people: what each stage costs, and how good it is. Each figure also against the first row that has it (the
  * teacher): "13.2 MB 6.9x" is 6.9 times less; texts a second count how many
- * times more, accuracy in points. The caller frees *text. */
+ * times more, accuracy in points. The summary ends it. The caller frees *text. */
 llmc_status llmc_report_table(const struct llmc_report *report, char **text);
+/* What became of the teacher, its first row, in the file that the runtime measured last: bytes, speed and accuracy in two
+ * lines; "" where there is no such file. The caller frees *text. */
+llmc_status llmc_report_summary(const struct llmc_report *report, char **text);
 /* Two runs side by side, stage by stage: a row of `b` against the row of `a` above it. */
 llmc_status llmc_report_compare(const struct llmc_report *a, const struct llmc_report *b, char **text);
 

@@ -272,6 +272,7 @@ static const struct llmc_report_row *first_with(const struct llmc_report *report
 llmc_status llmc_report_table(const struct llmc_report *report, char **text)
 {
     llmc_status status = LLMC_OK;
+    char *summary = NULL;
     struct line *lines = NULL;
     struct cell *cells = NULL;
     size_t nbytes = 0;
@@ -291,7 +292,10 @@ llmc_status llmc_report_table(const struct llmc_report *report, char **text)
                     "Against the first row with that figure: 2.0x is half as much, of texts/s twice as many; accuracy in "
                     "points.\nOf the dev texts; latency of one text at a time, texts/s by 32; memory is the peak while "
                     "answering."));
+    LLMC_TRY(llmc_report_summary(report, &summary));
+    fprintf(stream, "%s%s", summary[0] ? "\n" : "", summary);
 exit:
+    free(summary);
     free(lines);
     free(cells);
     return finish(stream, status, text);
