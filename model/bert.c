@@ -32,13 +32,33 @@ void llmc_bert_release(struct llmc_bert *model)
     memset(model, 0, sizeof *model);
 }
 
+static void drop_copies(struct llmc_bert *model)
+{
+    free(model->weights.memory);
+    model->weights.memory = NULL;
+    model->weights.memory_nbytes = 0;
+}
+
+llmc_status llmc_bert_take(struct llmc_bert *model, struct llmc_parameters *parameters)
+{
+    struct llmc_layer_weights *layers;
+    llmc_status status = llmc_alloc(&layers, (size_t)parameters->architecture.layers, sizeof *layers);
+    if (status != LLMC_OK)
+        return status;
+    drop_copies(model);
+    free(model->weights.layers);
+    model->weights.layers = layers;
+    llmc_parameters_release(&model->parameters);
+    model->parameters = *parameters;
+    memset(parameters, 0, sizeof *parameters);
+    return LLMC_OK;
+}
+
 void llmc_bert_set_number(struct llmc_bert *model, enum llmc_number number)
 {
     if (model->weights.number == number)
         return;
-    free(model->weights.memory);
-    model->weights.memory = NULL;
-    model->weights.memory_nbytes = 0;
+    drop_copies(model);
     model->weights.number = number;
 }
 

@@ -60,6 +60,11 @@ llmc_status llmc_bert_init(struct llmc_bert *model, const struct llmc_architectu
                            enum llmc_number number);
 void llmc_bert_release(struct llmc_bert *model);
 
+/* Gives the model other parameters of the same width `hidden` (some of its own: architecture/select.h), which it owns
+ * then; the compute copies must be prepared anew. `inputs` stay: they must fit. Errors: LLMC_ERR_MEMORY; the parameters
+ * are the caller's still. */
+llmc_status llmc_bert_take(struct llmc_bert *model, struct llmc_parameters *parameters);
+
 /* Changes the number format of the compute copies, which must then be prepared. */
 void llmc_bert_set_number(struct llmc_bert *model, enum llmc_number number);
 

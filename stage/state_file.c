@@ -226,6 +226,8 @@ static llmc_status write_training(struct llmc_h5 *file, const struct llmc_traini
     LLMC_TRY(llmc_h5_write_double(file, "training", "initial_sparsity", progress->initial_sparsity));
     LLMC_TRY(llmc_h5_write_int(file, "training", "metrics_bytes", progress->metrics_nbytes));
     LLMC_TRY(llmc_h5_write_double(file, "training", "seconds", progress->seconds));
+    if (progress->numbers)
+        LLMC_TRY(llmc_h5_write(file, "training/numbers", LLMC_F32, 1, &progress->number_count, progress->numbers, 0));
 exit:
     return status;
 }
@@ -243,6 +245,23 @@ static llmc_status read_learning_rates(struct llmc_h5 *file, struct llmc_optimiz
                   (long long)o->step);
     LLMC_TRY(llmc_optimizer_reserve(o, o->step));
     LLMC_TRY(llmc_h5_read(file, "training/learning_rates", LLMC_F32, 1, &o->step, o->learning_rates));
+exit:
+    return status;
+}
+
+/* The stage's own, where it left any. */
+static llmc_status read_numbers(struct llmc_h5 *file, struct llmc_stage_progress *progress)
+{
+    llmc_status status = LLMC_OK;
+    enum llmc_number number;
+    int rank;
+    int64_t shape[LLMC_H5_RANK_MAX] = {0};
+    if (!llmc_h5_has(file, "training/numbers"))
+        return LLMC_OK;
+    LLMC_TRY(llmc_h5_describe(file, "training/numbers", &number, &rank, shape));
+    progress->number_count = shape[0];
+    LLMC_TRY(llmc_alloc(&progress->numbers, (size_t)shape[0], sizeof *progress->numbers));
+    LLMC_TRY(llmc_h5_read(file, "training/numbers", LLMC_F32, 1, shape, progress->numbers));
 exit:
     return status;
 }
@@ -272,6 +291,7 @@ static llmc_status read_training(struct llmc_h5 *file, struct llmc_training *t, 
             LLMC_FAIL(LLMC_ERR_FORMAT, "training/word_step: number %lld is %d; allowed values are 0 to %lld",
                       (long long)row, o->word_step[row], (long long)o->step);
     LLMC_TRY(read_learning_rates(file, o));
+    LLMC_TRY(read_numbers(file, progress));
     o->scale = (float)scale;
     o->good_steps = (int32_t)good_steps;
 exit:

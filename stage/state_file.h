@@ -13,7 +13,8 @@
  *     /vocabulary, /labels   U8 [n] lines, each ended by '\n', as in the compressed checkpoint
  *     /training/...          only while a stage is under way (train/optimizer.h): F32 "m", "v" [total], I32 "word_step"
  *                            [vocabulary], F32 "learning_rates" [optimizer_step]; attributes "step", "optimizer_step",
- *                            "scale", "good_steps", "initial_sparsity", "metrics_bytes", "seconds"
+ *                            "scale", "good_steps", "initial_sparsity", "metrics_bytes", "seconds"; F32 "numbers" [n] where the stage
+ *                            has some of its own
  */
 #ifndef LLMC_STAGE_STATE_FILE_H
 #define LLMC_STAGE_STATE_FILE_H
@@ -27,6 +28,8 @@ struct llmc_stage_progress {
     double initial_sparsity; /* when the stage began */
     int64_t metrics_nbytes;  /* length of the metrics file at this step */
     double seconds;          /* spent so far */
+    float *numbers;          /* [number_count] the stage's own, owned; NULL: none */
+    int64_t number_count;
 };
 
 /* Writes atomically. training and progress: both or neither (a finished stage). */
@@ -40,7 +43,8 @@ llmc_status llmc_state_fingerprint(const char *path, char out[LLMC_HASH_TEXT_NBY
  * LLMC_ERR_IO, LLMC_ERR_FORMAT with file and array; the state is empty then. */
 llmc_status llmc_state_load(const char *path, enum llmc_number number, struct llmc_state *state);
 
-/* Reads what a stage under way left: `training` has its model and an initialised optimiser. */
+/* Reads what a stage under way left: `training` has its model and an initialised optimiser. The caller frees the
+ * progress's numbers. */
 llmc_status llmc_state_load_training(const char *path, struct llmc_training *training,
                                      struct llmc_stage_progress *progress);
 

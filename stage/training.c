@@ -135,6 +135,7 @@ llmc_status llmc_train_stage_run(struct llmc_train_stage *t)
     LLMC_TRY(llmc_alloc(&t->teacher, (size_t)t->settings->batch_size * (size_t)p->architecture.labels,
                         sizeof *t->teacher));
     training = make_training(t);
+    t->training = &training;
     LLMC_TRY(llmc_optimizer_init(&training.optimizer, p, (float)t->settings->weight_decay,
                                  (float)t->settings->clip_norm, work->config->precision == LLMC_PRECISION_FP16));
     if (resumed) {
@@ -158,6 +159,7 @@ exit:
     free(t->metrics_path);
     free(t->scratch);
     free(t->teacher);
+    free(t->progress.numbers);
     return status;
 }
 

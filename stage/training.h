@@ -38,6 +38,7 @@ struct llmc_train_stage {
     llmc_status (*end)(struct llmc_train_stage *train);
     struct llmc_range *observed;   /* handed to forward; NULL: none */
 
+    struct llmc_training *training; /* while it runs, for the functions above */
     struct llmc_stage_progress progress;
     double started;
     FILE *metrics;

@@ -62,6 +62,28 @@ static void report_progress(const struct llmc_training *t, const struct llmc_ste
         t->progress(t->progress_context, "training", t->step, metrics->steps, extra);
 }
 
+llmc_status llmc_training_select(struct llmc_training *t, const struct llmc_selection *selection)
+{
+    llmc_status status = LLMC_OK;
+    struct llmc_parameters selected = {0};
+    LLMC_TRY(llmc_parameters_select(&selected, &t->model->parameters, selection));
+    LLMC_TRY(llmc_optimizer_select(&t->optimizer, &selected, &t->model->parameters, selection));
+    LLMC_TRY(llmc_bert_take(t->model, &selected));
+    t->reshaped = true;
+exit:
+    llmc_parameters_release(&selected);
+    return status;
+}
+
+/* The memory of a step and the compute copies, for the model as it is now. */
+static llmc_status make_memory(struct llmc_training *t, struct llmc_step_memory *memory)
+{
+    llmc_step_memory_release(memory);
+    llmc_status status = llmc_step_memory_init(memory, t);
+    t->reshaped = false;
+    return status == LLMC_OK ? llmc_bert_prepare(t->model, t->ops) : status;
+}
+
 llmc_status llmc_training_run(struct llmc_training *t)
 {
     llmc_status status = LLMC_OK;
@@ -70,14 +92,15 @@ llmc_status llmc_training_run(struct llmc_training *t)
     int64_t steps = llmc_training_steps(t);
     double saved = llmc_clock(), smooth = -1;
     LLMC_TRY(llmc_alloc(&order.rows, t->data->count, sizeof *order.rows));
-    LLMC_TRY(llmc_step_memory_init(&memory, t));
-    LLMC_TRY(llmc_bert_prepare(t->model, t->ops));
+    LLMC_TRY(make_memory(t, &memory));
     while (t->step < steps) {
         double start = llmc_clock();
         struct llmc_step_metrics metrics = {.step = t->step, .steps = steps};
         metrics.learning_rate = llmc_learning_rate(t->peak_learning_rate, t->warmup, t->step, steps);
         if (t->before_step)
             LLMC_TRY(t->before_step(t->context, t->step, steps));
+        if (t->reshaped)
+            LLMC_TRY(make_memory(t, &memory));
         const int64_t *rows;
         int32_t count;
         next_rows(&order, t, &rows, &count);

@@ -46,6 +46,38 @@ void llmc_optimizer_release(struct llmc_optimizer *o)
     memset(o, 0, sizeof *o);
 }
 
+/* *moments = those of the selected numbers. */
+static llmc_status select_moments(float **moments, const struct llmc_parameters *to, const struct llmc_parameters *from,
+                                  const struct llmc_selection *selection)
+{
+    float *selected;
+    llmc_status status = llmc_alloc(&selected, (size_t)to->total, sizeof *selected);
+    if (status != LLMC_OK)
+        return status;
+    llmc_select_numbers(to, from, selection, false, sizeof *selected, *moments, selected);
+    free(*moments);
+    *moments = selected;
+    return LLMC_OK;
+}
+
+llmc_status llmc_optimizer_select(struct llmc_optimizer *o, const struct llmc_parameters *to,
+                                  const struct llmc_parameters *from, const struct llmc_selection *selection)
+{
+    llmc_status status = LLMC_OK;
+    LLMC_TRY(select_moments(&o->m, to, from, selection));
+    LLMC_TRY(select_moments(&o->v, to, from, selection));
+    if (selection->words) {
+        int32_t *word_step;
+        LLMC_TRY(llmc_alloc(&word_step, (size_t)selection->word_count, sizeof *word_step));
+        for (int32_t i = 0; i < selection->word_count; i++)
+            word_step[i] = o->word_step[selection->words[i]];
+        free(o->word_step);
+        o->word_step = word_step;
+    }
+exit:
+    return status;
+}
+
 llmc_status llmc_optimizer_reserve(struct llmc_optimizer *o, int64_t steps)
 {
     if (steps <= o->learning_rates_max)

@@ -28,6 +28,7 @@
 #ifndef LLMC_TRAIN_OPTIMIZER_H
 #define LLMC_TRAIN_OPTIMIZER_H
 
+#include "architecture/select.h"
 #include "base/status.h"
 #include "model/bert.h"
 
@@ -56,6 +57,11 @@ struct llmc_optimizer {
 llmc_status llmc_optimizer_init(struct llmc_optimizer *optimizer, const struct llmc_parameters *parameters,
                                 float weight_decay, float clip_norm, bool scaling);
 void llmc_optimizer_release(struct llmc_optimizer *optimizer);
+
+/* Lets it go on with `to`, selected from the parameters `from` that it was for: moments and steps of words follow their
+ * numbers. Errors: LLMC_ERR_MEMORY. */
+llmc_status llmc_optimizer_select(struct llmc_optimizer *optimizer, const struct llmc_parameters *to,
+                                  const struct llmc_parameters *from, const struct llmc_selection *selection);
 
 struct llmc_step_result {
     bool skipped;         /* gradients were not finite */

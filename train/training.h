@@ -56,6 +56,7 @@ struct llmc_training {
     llmc_progress_fn progress;
     void *progress_context;
     struct llmc_range *observed; /* handed to forward; NULL: none */
+    bool reshaped;             /* by llmc_training_select: the loop then makes its memory anew */
 
     /* state that a checkpoint keeps */
     struct llmc_optimizer optimizer;

@@ -107,7 +107,8 @@ static void test_bad_bits(void **unused)
 /* What a stage under way keeps of the optimiser, after `steps` steps; the row `word` is at step `word_step`. */
 static llmc_status save_and_load(int64_t steps, int32_t word, int32_t word_step, struct llmc_optimizer *read)
 {
-    static const struct llmc_stage_progress progress = {0.25, 17, 2.5};
+    static float numbers[] = {1, 0.5f, 3e-30f};
+    static const struct llmc_stage_progress progress = {0.25, 17, 2.5, numbers, 3};
     struct llmc_stage_progress back = {0};
     struct llmc_state state;
     make(&state, &even);
@@ -124,7 +125,10 @@ static llmc_status save_and_load(int64_t steps, int32_t word, int32_t word_step,
     if (status == LLMC_OK) {
         assert_int_equal(again.step, steps + 1);
         assert_true(back.initial_sparsity == 0.25 && back.metrics_nbytes == 17 && back.seconds == 2.5);
+        assert_int_equal(back.number_count, 3);
+        assert_memory_equal(back.numbers, numbers, sizeof numbers);
     }
+    free(back.numbers);
     *read = again.optimizer;
     llmc_optimizer_release(&training.optimizer);
     llmc_state_release(&state);

@@ -367,6 +367,130 @@ static void test_errors_of_hooks(void **state)
     run_close(&run);
 }
 
+/* Layer 0 loses its first head and neurons, layer 1 stays. */
+static const int32_t kept_head[] = {1}, kept_neurons[] = {0, 3, 4, 10, 23};
+static const struct llmc_layer_selection kept_layers[] = {{0, kept_head, 1, kept_neurons, 5}, {1, NULL, 0, NULL, 0}};
+static const struct llmc_selection kept = {.layers = kept_layers, .layer_count = 2}, whole = {0};
+
+static llmc_status select_kept(void *context, int64_t step, int64_t steps)
+{
+    struct run *run = context;
+    (void)steps;
+    return step == 7 ? llmc_training_select(&run->training, &kept) : LLMC_OK;
+}
+
+static llmc_status select_whole(void *context, int64_t step, int64_t steps)
+{
+    struct run *run = context;
+    (void)step, (void)steps;
+    return llmc_training_select(&run->training, &whole);
+}
+
+/* Masks what `kept` leaves out of the weights behind it: without any effect, its parts can as well go. */
+static void mask_others(struct llmc_parameters *p)
+{
+    static const bool neuron_stays[24] = {[0] = true, [3] = true, [4] = true, [10] = true, [23] = true};
+    int32_t context = llmc_layer_parameter(0, LLMC_ATTENTION_OUTPUT_WEIGHT), output = llmc_layer_parameter(0, LLMC_OUTPUT_WEIGHT);
+    assert_ok(llmc_parameters_make_mask(p));
+    for (int64_t row = 0; row < 16; row++) {
+        memset(p->mask + (p->table[context].offset - p->dense_begin) + row * 16, 0, 8);
+        for (int64_t neuron = 0; neuron < 24; neuron++)
+            p->mask[p->table[output].offset - p->dense_begin + row * 24 + neuron] = neuron_stays[neuron];
+    }
+    llmc_parameter_apply_mask(p, context);
+    llmc_parameter_apply_mask(p, output);
+}
+
+static void open_masked(struct run *run)
+{
+    run_open(run, LLMC_F32, 3);
+    run->training.dropout = 0; /* of a smaller model others drop out */
+    run->training.optimizer.clip_norm = 0; /* gradients of masked weights count in the norm */
+    mask_others(&run->model.parameters);
+}
+
+/* Products of other sizes sum in another order; 18 steps of Adam carry that on. */
+#define SELECTED_TOLERANCE 1e-4f
+
+static void assert_close(const float *a, const float *b, int64_t count, float tolerance)
+{
+    for (int64_t i = 0; i < count; i++)
+        assert_true(fabsf(a[i] - b[i]) <= tolerance);
+}
+
+/* Parts without effect go in the middle: what stays learns as it would have learned beside them. */
+static void test_selection_goes_on(void **state)
+{
+    (void)state;
+    static struct run all, fewer;
+    struct llmc_parameters expected;
+    open_masked(&all);
+    open_masked(&fewer);
+    fewer.training.before_step = select_kept;
+    assert_ok(llmc_training_run(&all.training));
+    assert_ok(llmc_training_run(&fewer.training));
+    const struct llmc_parameters *p = &fewer.model.parameters;
+    assert_true(p->architecture.layer[0].heads == 1 && p->architecture.layer[0].ffn == 5 && p->mask);
+    assert_true(p->architecture.layer[1].heads == 2 && p->architecture.layer[1].ffn == 24);
+    assert_ok(llmc_parameters_select(&expected, &all.model.parameters, &kept));
+    assert_close(p->values, expected.values, p->total, SELECTED_TOLERANCE);
+    assert_memory_equal(p->mask, expected.mask, (size_t)(p->total - p->dense_begin));
+    assert_ok(llmc_optimizer_select(&all.training.optimizer, &expected, &all.model.parameters, &kept));
+    assert_close(fewer.training.optimizer.m, all.training.optimizer.m, p->total, SELECTED_TOLERANCE);
+    assert_memory_equal(fewer.training.optimizer.word_step, all.training.optimizer.word_step, WORDS_NBYTES);
+    llmc_parameters_release(&expected);
+    run_close(&all);
+    run_close(&fewer);
+}
+
+/* The selection of everything changes no bit. */
+static void test_selection_of_all(void **state)
+{
+    (void)state;
+    static struct run undisturbed, run;
+    run_open(&undisturbed, LLMC_F16, 2);
+    run_open(&run, LLMC_F16, 2);
+    run.training.before_step = select_whole;
+    assert_ok(llmc_training_run(&undisturbed.training));
+    assert_ok(llmc_training_run(&run.training));
+    assert_same_end(&run, &undisturbed, 2 * STEPS_PER_EPOCH);
+    run_close(&undisturbed);
+    run_close(&run);
+}
+
+/* Words that the batches do not have go: the others, with their steps, learn on. */
+static void test_selection_of_words(void **state)
+{
+    (void)state;
+    static struct run run;
+    static int32_t words[WORDS], places[WORDS], count;
+    bool used[WORDS] = {false};
+    for (int64_t i = 0; i < numbers.offsets[ROWS]; i++)
+        used[numbers.ids[i]] = true;
+    for (int32_t word = 0; word < WORDS; word++) {
+        places[word] = count;
+        if (used[word])
+            words[count++] = word;
+    }
+    assert_in_range(count, 2, WORDS - 1);
+    run_open(&run, LLMC_F32, 1);
+    assert_ok(llmc_training_run(&run.training));
+    const struct llmc_selection selection = {.words = words, .word_count = count};
+    float *before = copy_of(run.model.parameters.values, arena_nbytes(&run));
+    int32_t *steps = copy_of(run.training.optimizer.word_step, WORDS_NBYTES);
+    assert_ok(llmc_training_select(&run.training, &selection));
+    assert_int_equal(run.model.parameters.architecture.vocabulary, count);
+    for (int32_t word = 0; word < WORDS; word++) {
+        if (!used[word])
+            continue;
+        assert_memory_equal(run.model.parameters.values + places[word] * 16, before + word * 16, 16 * sizeof *before);
+        assert_int_equal(run.training.optimizer.word_step[places[word]], steps[word]);
+    }
+    free(before);
+    free(steps);
+    run_close(&run);
+}
+
 static void test_epoch_order(void **state)
 {
     (void)state;
@@ -409,6 +533,8 @@ int main(void)
         cmocka_unit_test(test_epoch_order),     cmocka_unit_test(test_steps_and_batches),
         cmocka_unit_test(test_errors_of_hooks), cmocka_unit_test(test_seeds),
         cmocka_unit_test(test_dropout_differs), cmocka_unit_test(test_restarts),
+        cmocka_unit_test(test_selection_goes_on), cmocka_unit_test(test_selection_of_all),
+        cmocka_unit_test(test_selection_of_words),
     };
     make_data();
     return cmocka_run_group_tests(tests, NULL, NULL);
