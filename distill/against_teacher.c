@@ -7,7 +7,7 @@
 
 const char *const llmc_distill_distances[] = {[LLMC_DISTANCE_KL] = "kl", [LLMC_DISTANCE_MSE] = "mse", NULL};
 
-llmc_status llmc_distill_loss(void *context, const struct llmc_loss_input *in, double *loss, float *dlogits)
+static llmc_status run(void *context, const struct llmc_loss_input *in, double *loss, float *dlogits)
 {
     struct llmc_train_stage *t = context;
     const struct llmc_distill_settings *settings = t->loss_settings;
@@ -29,3 +29,5 @@ llmc_status llmc_distill_loss(void *context, const struct llmc_loss_input *in, d
         *loss += llmc_distill_mse(in->logits, t->teacher, sequences, labels, 1 - weight, in->scale, dlogits);
     return LLMC_OK;
 }
+
+const struct llmc_train_loss llmc_distill_loss = {.run = run};

@@ -24,7 +24,7 @@ extern const char *const llmc_distill_distances[];
     LLMC_KEY("cross_entropy_weight", struct_, field_.cross_entropy_weight, NUMBER, "0", 0, 1,                           \
              "w in (1-w) * loss + w * cross-entropy with the labels")
 
-/* A llmc_loss_fn; its context is the train stage, whose loss_settings are a struct llmc_distill_settings. */
-llmc_status llmc_distill_loss(void *train, const struct llmc_loss_input *input, double *loss, float *dlogits);
+/* The loss of a train stage whose loss_settings are a struct llmc_distill_settings. */
+extern const struct llmc_train_loss llmc_distill_loss;
 
 #endif

@@ -100,13 +100,24 @@ static int32_t blocks_of(const struct llmc_activations *activations, const struc
     return activations->keep ? a->layers : 2;
 }
 
+/* Behind all else, where layers share blocks. */
+static struct llmc_matrix lay_tap(struct cursor *cursor, const struct llmc_architecture *a, enum llmc_number number,
+                                  const struct llmc_pass *pass, int32_t index)
+{
+    const struct llmc_tap *tap = &pass->taps[index];
+    int64_t cols = tap->place == LLMC_TAP_QKV ? 3 * llmc_architecture_attention(a, tap->layer) : a->hidden;
+    return take_matrix(cursor, number, pass->batch.tokens, cols);
+}
+
 llmc_status llmc_activations_reserve(struct llmc_activations *activations, const struct llmc_architecture *a,
-                                     enum llmc_number number, const struct llmc_tokens *batch, bool keep)
+                                     enum llmc_number number, const struct llmc_pass *pass)
 {
     activations->number = number;
-    activations->keep = keep;
-    struct cursor all = {NULL, layers_nbytes(activations, a, batch, blocks_of(activations, a))};
-    lay_common(&all, a, number, batch, keep);
+    activations->keep = pass->keep;
+    struct cursor all = {NULL, layers_nbytes(activations, a, &pass->batch, blocks_of(activations, a))};
+    lay_common(&all, a, number, &pass->batch, pass->keep);
+    for (int32_t i = 0; i < pass->tap_count && !pass->keep; i++)
+        lay_tap(&all, a, number, pass, i);
     size_t nbytes = all.used;
     if (nbytes <= activations->memory_nbytes)
         return LLMC_OK;
@@ -134,4 +145,24 @@ struct llmc_common_activations llmc_activations_common(const struct llmc_activat
 {
     struct cursor cursor = {activations->memory, layers_nbytes(activations, a, batch, blocks_of(activations, a))};
     return lay_common(&cursor, a, activations->number, batch, activations->keep);
+}
+
+void llmc_activations_tap(const struct llmc_activations *activations, const struct llmc_architecture *a,
+                          const struct llmc_pass *pass, enum llmc_tap_place place, int32_t layer,
+                          const struct llmc_matrix *matrix)
+{
+    if (pass->tap_count == 0)
+        return;
+    struct cursor cursor = {activations->memory,
+                            layers_nbytes(activations, a, &pass->batch, blocks_of(activations, a))};
+    lay_common(&cursor, a, activations->number, &pass->batch, activations->keep);
+    for (int32_t i = 0; i < pass->tap_count; i++) {
+        struct llmc_tap *tap = &pass->taps[i];
+        struct llmc_matrix copy = activations->keep ? *matrix : lay_tap(&cursor, a, activations->number, pass, i);
+        if (tap->place != place || (place != LLMC_TAP_EMBEDDING && tap->layer != layer))
+            continue;
+        tap->values = copy;
+        if (copy.data != matrix->data)
+            memcpy(copy.data, matrix->data, (size_t)(copy.rows * copy.cols) * llmc_number_nbytes(copy.number));
+    }
 }

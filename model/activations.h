@@ -36,9 +36,15 @@ struct llmc_common_activations {
     struct llmc_matrix dpooled;       /* [S, H] FP32 */
 };
 
-/* Makes room for a batch. Errors: LLMC_ERR_MEMORY. */
+/* Makes room for the pass. Errors: LLMC_ERR_MEMORY. */
 llmc_status llmc_activations_reserve(struct llmc_activations *activations, const struct llmc_architecture *architecture,
-                                     enum llmc_number number, const struct llmc_tokens *batch, bool keep);
+                                     enum llmc_number number, const struct llmc_pass *pass);
+
+/* Sets the values of the taps at `place` and `layer` to `matrix`: a view of it with keep, else a copy, as later layers
+ * overwrite it. */
+void llmc_activations_tap(const struct llmc_activations *activations, const struct llmc_architecture *architecture,
+                          const struct llmc_pass *pass, enum llmc_tap_place place, int32_t layer,
+                          const struct llmc_matrix *matrix);
 
 /* Views for this batch; without keep, layers share two blocks in turn. */
 struct llmc_layer_activations llmc_activations_layer(const struct llmc_activations *activations,

@@ -36,6 +36,17 @@ exit:
     return status;
 }
 
+/* Adds the gradients of the taps at `place` and `layer` to those from above. */
+static void add_taps(struct llmc_ops *ops, const struct llmc_pass *pass, enum llmc_tap_place place, int32_t layer,
+                     const struct llmc_matrix *dx)
+{
+    for (int32_t i = 0; i < pass->tap_count; i++) {
+        const struct llmc_tap *tap = &pass->taps[i];
+        if (tap->gradient && tap->place == place && (place == LLMC_TAP_EMBEDDING || tap->layer == layer))
+            llmc_op_add(ops, tap->gradient, dx);
+    }
+}
+
 /* Leaves the gradient of the last layer's output in common->dinput. */
 static llmc_status head_backward(struct llmc_bert *model, struct llmc_ops *ops, const struct llmc_pass *pass,
                                  const struct llmc_common_activations *common, const float *dlogits,
@@ -116,6 +127,7 @@ static llmc_status layer_backward(struct llmc_bert *model, struct llmc_ops *ops,
     double start = llmc_clock();
     llmc_op_attention_backward(ops, &act->qkv, &sequences, a->layer[layer].heads, &dropout, act->lse, &product, &dqkv);
     ops->attention_seconds += llmc_clock() - start;
+    add_taps(ops, pass, LLMC_TAP_QKV, layer, &dqkv);
     llmc_op_sum_rows(ops, &dqkv, GRADIENT(LLMC_QUERY_BIAS));
     LLMC_TRY(linear_backward(model, ops, site + LLMC_SITE_QKV, x, &common->fake, &w.qkv, &dqkv, gradients,
                              GRADIENT(LLMC_QUERY_WEIGHT), dy_product));
@@ -236,8 +248,10 @@ llmc_status llmc_bert_backward(struct llmc_bert *model, struct llmc_ops *ops, co
         struct llmc_matrix x = common.embedded;
         if (layer > 0)
             x = llmc_activations_layer(activations, a, &pass->batch, layer - 1).out;
+        add_taps(ops, pass, LLMC_TAP_HIDDEN, layer, &dy_product);
         LLMC_TRY(layer_backward(model, ops, pass, layer, &x, &common, &act, &dy_product, &dy_residual, gradients));
     }
+    add_taps(ops, pass, LLMC_TAP_EMBEDDING, 0, &dy_product);
     embedding_backward(model, ops, pass, &common, &dy_product, &dy_residual, gradients);
     add_other_squares(model, ops, gradients);
 exit:

@@ -86,6 +86,21 @@ struct llmc_activations {
 };
 void llmc_activations_release(struct llmc_activations *activations);
 
+/* Activations that losses beyond the logits look at. `values` are in the number format of the operands (FP32, FP16, BF16),
+ * those that the next layer reads, dropout and fake quantisation of weights included. */
+enum llmc_tap_place {
+    LLMC_TAP_EMBEDDING, /* [T, H] the input of layer 0 */
+    LLMC_TAP_HIDDEN,    /* [T, H] the output of `layer` */
+    LLMC_TAP_QKV,       /* [T, 3A] queries, keys and values of `layer`, side by side */
+};
+struct llmc_tap {
+    enum llmc_tap_place place;
+    int32_t layer;
+    struct llmc_matrix values; /* set by forward: lies in its activations, until their next pass */
+    float *gradient;           /* as large, for backward: the gradient that joins the one from above, scaled as dlogits are;
+                                * NULL: none */
+};
+
 /* A pass over one batch. */
 struct llmc_pass {
     struct llmc_tokens batch;
@@ -93,9 +108,11 @@ struct llmc_pass {
     uint64_t dropout_key;  /* differs from step to step */
     bool keep;             /* backward follows */
     struct llmc_range *observed; /* [llmc_site_count] widened by the inputs' ranges, or NULL */
+    struct llmc_tap *taps;       /* [tap_count] of layers that the model has */
+    int32_t tap_count;
 };
 
-/* logits [S, L]. The batch must respect the architecture (ids, types, lengths): checked, LLMC_ERR_DATA.
+/* logits [S, L]; NULL: not wanted. The batch must respect the architecture (ids, types, lengths): checked, LLMC_ERR_DATA.
  * Other errors: LLMC_ERR_MEMORY, LLMC_ERR_TORCH. */
 llmc_status llmc_bert_forward(struct llmc_bert *model, struct llmc_ops *ops, const struct llmc_pass *pass,
                               struct llmc_activations *activations, float *logits);
@@ -115,7 +132,7 @@ struct llmc_gradients {
 llmc_status llmc_gradients_init(struct llmc_gradients *gradients, const struct llmc_parameters *parameters);
 void llmc_gradients_release(struct llmc_gradients *gradients);
 
-/* Overwrites `gradients` with those of sum(dlogits * logits); dlogits [S, L]. `pass` and `activations` are
+/* Overwrites `gradients` with those of sum(dlogits * logits), dlogits [S, L], and of the same sums over the taps. `pass` and `activations` are
  * those of the forward pass just before, with keep set. Errors: LLMC_ERR_MEMORY, LLMC_ERR_TORCH. */
 llmc_status llmc_bert_backward(struct llmc_bert *model, struct llmc_ops *ops, const struct llmc_pass *pass,
                                struct llmc_activations *activations, const float *dlogits,

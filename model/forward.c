@@ -165,7 +165,7 @@ llmc_status llmc_bert_forward(struct llmc_bert *model, struct llmc_ops *ops, con
     widest = layer_max.ffn > widest ? layer_max.ffn : widest;
     widest = 3 * layer_max.heads * a->head_width > widest ? 3 * layer_max.heads * a->head_width : widest;
     LLMC_TRY(llmc_ops_reserve(ops, widest, longest, a->head_width));
-    LLMC_TRY(llmc_activations_reserve(activations, a, model->weights.number, batch, pass->keep));
+    LLMC_TRY(llmc_activations_reserve(activations, a, model->weights.number, pass));
 
     struct llmc_common_activations common = llmc_activations_common(activations, a, batch);
     struct llmc_embeddings tables = {
@@ -180,13 +180,17 @@ llmc_status llmc_bert_forward(struct llmc_bert *model, struct llmc_ops *ops, con
     struct llmc_dropout dropout = llmc_pass_dropout(pass, a->layers, LLMC_DROPOUT_EMBEDDING);
     llmc_op_embed(ops, &tables, batch->ids, batch->types, &sequences, &norm, &dropout,
                   if_kept(pass, &common.embedded_norm), common.embedded_rstd, &common.embedded);
+    llmc_activations_tap(activations, a, pass, LLMC_TAP_EMBEDDING, 0, &common.embedded);
     struct llmc_matrix x = common.embedded;
     for (int32_t layer = 0; layer < a->layers; layer++) {
         struct llmc_layer_activations act = llmc_activations_layer(activations, a, batch, layer);
         LLMC_TRY(layer_forward(model, ops, pass, layer, &x, &common, &act));
+        llmc_activations_tap(activations, a, pass, LLMC_TAP_QKV, layer, &act.qkv);
+        llmc_activations_tap(activations, a, pass, LLMC_TAP_HIDDEN, layer, &act.out);
         x = act.out;
     }
-    LLMC_TRY(head_forward(model, ops, pass, &x, &common, logits));
+    if (logits)
+        LLMC_TRY(head_forward(model, ops, pass, &x, &common, logits));
 exit:
     return status;
 }

@@ -51,7 +51,7 @@ static llmc_status end(struct llmc_train_stage *train)
 static llmc_status run(struct llmc_stage_work *work)
 {
     const struct settings *settings = work->stage->settings;
-    struct llmc_train_stage train = {.work = work, .settings = &settings->train, .loss = llmc_distill_loss,
+    struct llmc_train_stage train = {.work = work, .settings = &settings->train, .loss = &llmc_distill_loss,
                                      .loss_settings = &settings->distill, .begin = begin, .before_step = before_step,
                                      .end = end};
     return llmc_train_stage_run(&train);

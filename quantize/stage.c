@@ -76,7 +76,7 @@ static llmc_status run(struct llmc_stage_work *work)
 {
     llmc_status status = LLMC_OK;
     const struct settings *settings = work->stage->settings;
-    struct llmc_train_stage train = {.work = work, .settings = &settings->train, .loss = llmc_distill_loss,
+    struct llmc_train_stage train = {.work = work, .settings = &settings->train, .loss = &llmc_distill_loss,
                                      .loss_settings = &settings->distill, .begin = begin, .after_step = learn_ranges};
     if (settings->ranges == RANGES_AVERAGED) {
         int32_t sites = llmc_site_count(&work->chain->state.model.parameters.architecture);

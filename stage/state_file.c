@@ -219,6 +219,11 @@ static llmc_status write_training(struct llmc_h5 *file, const struct llmc_traini
     LLMC_TRY(llmc_h5_write(file, "training/learning_rates", LLMC_F32, 1, &o->step, o->learning_rates, 0));
     LLMC_TRY(llmc_h5_write(file, "training/m", LLMC_F32, 1, &total, o->m, 0));
     LLMC_TRY(llmc_h5_write(file, "training/v", LLMC_F32, 1, &total, o->v, 0));
+    if (o->beside) {
+        LLMC_TRY(llmc_h5_write(file, "training/beside_values", LLMC_F32, 1, &o->beside->count, o->beside->values, 0));
+        LLMC_TRY(llmc_h5_write(file, "training/beside_m", LLMC_F32, 1, &o->beside->count, o->beside->m, 0));
+        LLMC_TRY(llmc_h5_write(file, "training/beside_v", LLMC_F32, 1, &o->beside->count, o->beside->v, 0));
+    }
     LLMC_TRY(llmc_h5_write_int(file, "training", "step", t->step));
     LLMC_TRY(llmc_h5_write_int(file, "training", "optimizer_step", o->step));
     LLMC_TRY(llmc_h5_write_double(file, "training", "scale", (double)o->scale));
@@ -277,6 +282,11 @@ static llmc_status read_training(struct llmc_h5 *file, struct llmc_training *t, 
     LLMC_TRY(llmc_h5_read(file, "training/word_step", LLMC_I32, 1, &vocabulary, o->word_step));
     LLMC_TRY(llmc_h5_read(file, "training/m", LLMC_F32, 1, &total, o->m));
     LLMC_TRY(llmc_h5_read(file, "training/v", LLMC_F32, 1, &total, o->v));
+    if (o->beside) {
+        LLMC_TRY(llmc_h5_read(file, "training/beside_values", LLMC_F32, 1, &o->beside->count, o->beside->values));
+        LLMC_TRY(llmc_h5_read(file, "training/beside_m", LLMC_F32, 1, &o->beside->count, o->beside->m));
+        LLMC_TRY(llmc_h5_read(file, "training/beside_v", LLMC_F32, 1, &o->beside->count, o->beside->v));
+    }
     LLMC_TRY(llmc_h5_read_int(file, "training", "step", &t->step));
     LLMC_TRY(llmc_h5_read_int(file, "training", "optimizer_step", &o->step));
     LLMC_TRY(llmc_h5_read_double(file, "training", "scale", &scale));

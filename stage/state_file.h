@@ -12,9 +12,10 @@
  *                            F32 "min", "max", "scale", "zero_point", "m", "v"; attribute "step"
  *     /vocabulary, /labels   U8 [n] lines, each ended by '\n', as in the compressed checkpoint
  *     /training/...          only while a stage is under way (train/optimizer.h): F32 "m", "v" [total], I32 "word_step"
- *                            [vocabulary], F32 "learning_rates" [optimizer_step]; attributes "step", "optimizer_step",
- *                            "scale", "good_steps", "initial_sparsity", "metrics_bytes", "seconds"; F32 "numbers" [n] where the stage
- *                            has some of its own
+ *                            [vocabulary], F32 "learning_rates" [optimizer_step], "beside_values", "beside_m",
+ *                            "beside_v" [n] where numbers train beside the model, "numbers" [n] where the stage has some
+ *                            of its own; attributes "step", "optimizer_step", "scale", "good_steps", "initial_sparsity",
+ *                            "metrics_bytes", "seconds"
  */
 #ifndef LLMC_STAGE_STATE_FILE_H
 #define LLMC_STAGE_STATE_FILE_H

@@ -11,14 +11,15 @@
 #include <string.h>
 #include <unistd.h>
 
-llmc_status llmc_train_stage_cross_entropy(void *context, const struct llmc_loss_input *in, double *loss,
-                                           float *dlogits)
+static llmc_status cross_entropy(void *context, const struct llmc_loss_input *in, double *loss, float *dlogits)
 {
     struct llmc_train_stage *t = context;
     *loss = in->task->loss(in->logits, in->batch->label, in->batch->sequences, in->labels, 1.0, in->scale, dlogits,
                                t->scratch);
     return LLMC_OK;
 }
+
+const struct llmc_train_loss llmc_train_stage_cross_entropy = {.run = cross_entropy};
 
 static llmc_status before_step(void *context, int64_t step, int64_t steps)
 {
@@ -109,7 +110,7 @@ static struct llmc_training make_training(struct llmc_train_stage *t)
         .save_seconds = work->config->checkpoint_seconds,
         .stop = work->host->stop,
         .context = t,
-        .loss = t->loss,
+        .loss = t->loss->run,
         .before_step = before_step,
         .after_step = after_step,
         .save = save,
@@ -138,6 +139,8 @@ llmc_status llmc_train_stage_run(struct llmc_train_stage *t)
     t->training = &training;
     LLMC_TRY(llmc_optimizer_init(&training.optimizer, p, (float)t->settings->weight_decay,
                                  (float)t->settings->clip_norm, work->config->precision == LLMC_PRECISION_FP16));
+    if (t->loss->open)
+        LLMC_TRY(t->loss->open(t));
     if (resumed) {
         LLMC_TRY(llmc_state_load_training(t->part_path, &training, &t->progress));
         llmc_stage_message(work, "going on at step %lld of %lld", (long long)training.step,
@@ -152,6 +155,8 @@ llmc_status llmc_train_stage_run(struct llmc_train_stage *t)
     work->seconds = t->progress.seconds + llmc_clock() - t->started;
     LLMC_TRY(llmc_state_save(work->product_path, &work->chain->state, work->fingerprint, NULL, NULL));
 exit:
+    if (t->loss->close)
+        t->loss->close(t);
     llmc_optimizer_release(&training.optimizer);
     if (t->metrics)
         fclose(t->metrics);

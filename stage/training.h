@@ -24,11 +24,23 @@ struct llmc_train_settings {
     LLMC_KEY("clip_norm", struct_, field_.clip_norm, NUMBER, "1", 0, 1e6, "longest gradient; 0: any")                   \
     LLMC_KEY("dropout", struct_, field_.dropout, NUMBER, dropout_, 0, 0.9, "fraction of values zeroed in training")
 
+struct llmc_train_stage;
+
+/* What a stage lowers. */
+struct llmc_train_loss {
+    llmc_loss_fn run; /* called with the train stage as its context */
+    /* Before the first step, when the model is there and before a checkpoint is read: may give train->training taps and
+     * numbers that train beside the model. `close` follows in any case. NULL: nothing. */
+    llmc_status (*open)(struct llmc_train_stage *train);
+    void (*close)(struct llmc_train_stage *train);
+};
+
 struct llmc_train_stage {
     struct llmc_stage_work *work;
     const struct llmc_train_settings *settings;
-    llmc_loss_fn loss;             /* called with the train stage as its context */
+    const struct llmc_train_loss *loss;
     const void *loss_settings;     /* of the loss */
+    void *loss_state;              /* what `open` of the loss made */
     /* Called once, when the stage starts from the beginning: changes work->chain->state. NULL: nothing. */
     llmc_status (*begin)(struct llmc_train_stage *train);
     llmc_status (*before_step)(struct llmc_train_stage *train, int64_t step, int64_t steps);
@@ -53,8 +65,7 @@ struct llmc_train_stage {
 llmc_status llmc_train_stage_run(struct llmc_train_stage *train);
 
 /* Cross-entropy with the labels: the loss of a stage without a teacher. */
-llmc_status llmc_train_stage_cross_entropy(void *train, const struct llmc_loss_input *input, double *loss,
-                                           float *dlogits);
+extern const struct llmc_train_loss llmc_train_stage_cross_entropy;
 
 /* For the field `adopt` of a type that makes a model: the product is the model's checkpoint now. */
 llmc_status llmc_stage_adopt_model(struct llmc_stage_work *work);

@@ -97,6 +97,20 @@ void llmc_op_bias(struct llmc_ops *ops, const struct llmc_matrix *product, const
     }
 }
 
+void llmc_op_add(struct llmc_ops *ops, const float *x, const struct llmc_matrix *y)
+{
+    const struct llmc_kernels *k = ops->kernels;
+    size_t n = (size_t)y->cols;
+#pragma omp parallel
+    {
+        struct worker w = llmc_worker(ops, y->rows, y->cols);
+        for (int64_t t = w.begin; t < w.end; t++) {
+            k->sum(llmc_matrix_row(y, t), y->number, x + t * y->cols, LLMC_F32, w.row[0], n);
+            k->narrow(w.row[0], y->number, llmc_matrix_row(y, t), n);
+        }
+    }
+}
+
 void llmc_op_bias_activation(struct llmc_ops *ops, const struct llmc_matrix *product, const float *bias,
                              enum llmc_activation kind, const struct llmc_matrix *before,
                              const struct llmc_matrix *after)

@@ -60,6 +60,9 @@ struct llmc_norm {
 void llmc_op_bias(struct llmc_ops *ops, const struct llmc_matrix *product, const float *bias,
                   const struct llmc_matrix *out);
 
+/* y += x, x [T, N] FP32; rounded to y's number format. */
+void llmc_op_add(struct llmc_ops *ops, const float *x, const struct llmc_matrix *y);
+
 /* before = product + bias, kept for backward, or NULL; after = activation(product + bias). */
 void llmc_op_bias_activation(struct llmc_ops *ops, const struct llmc_matrix *product, const float *bias,
                              enum llmc_activation kind, const struct llmc_matrix *before,

@@ -177,7 +177,7 @@ static struct llmc_update update_at(const struct llmc_optimizer *o, const struct
     return update;
 }
 
-/* Fills o->updates: the batch's rows of the word embedding, then every other parameter. */
+/* Fills o->updates: the batch's rows of the word embedding, every other parameter, what trains beside the model. */
 static int32_t list_updates(struct llmc_optimizer *o, const struct llmc_bert *model,
                             const struct llmc_gradients *gradients, const struct llmc_adamw *dense)
 {
@@ -202,6 +202,11 @@ static int32_t list_updates(struct llmc_optimizer *o, const struct llmc_bert *mo
             update->mask = p->mask + place;
         update->copy = llmc_bert_weight_copy(model, i);
     }
+    settings.weight_decay = 0;
+    if (o->beside)
+        o->updates[count++] = (struct llmc_update){.settings = settings, .p = o->beside->values, .m = o->beside->m,
+                                                   .v = o->beside->v, .g = o->beside->gradients, .rows = 1,
+                                                   .cols = o->beside->count};
     return count;
 }
 
@@ -210,11 +215,14 @@ llmc_status llmc_optimizer_step(struct llmc_optimizer *o, struct llmc_ops *ops, 
                                 struct llmc_step_result *result)
 {
     const struct llmc_parameters *p = &model->parameters;
-    result->gradient_norm = sqrt(gradients->squares) / (double)o->scale;
-    result->skipped = !isfinite(gradients->squares);
+    double squares = gradients->squares;
+    if (o->beside)
+        squares += llmc_op_sum_squares(ops, o->beside->gradients, o->beside->count);
+    result->gradient_norm = sqrt(squares) / (double)o->scale;
+    result->skipped = !isfinite(squares);
     if (result->skipped)
         return lower_scale(o);
-    llmc_status status = reserve_updates(o, gradients->row_count + p->count);
+    llmc_status status = reserve_updates(o, gradients->row_count + p->count + 1);
     if (status == LLMC_OK)
         status = llmc_optimizer_reserve(o, o->step + 1);
     if (status != LLMC_OK)

@@ -34,6 +34,14 @@
 
 #include <stdbool.h>
 
+/* Numbers that train beside the model, such as the projection of a loss. Owned by whoever lends them; a checkpoint of
+ * the training keeps values and moments. They do not decay. */
+struct llmc_beside {
+    float *values, *m, *v; /* [count] */
+    float *gradients;      /* [count] of scale * loss, written by the loss of a step */
+    int64_t count;
+};
+
 struct llmc_optimizer {
     float *m, *v;       /* [total] first and second moments, offsets of the parameters */
     int32_t *word_step; /* [vocabulary] the step that this row of the word embedding, with its moments, is at; 0: no
@@ -48,6 +56,8 @@ struct llmc_optimizer {
     bool scaling;
     float scale;
     int32_t good_steps, growth_interval;
+
+    struct llmc_beside *beside; /* clipped and moved with the model; NULL: none */
 
     struct llmc_update *updates; /* scratch of a step: what happens to each parameter, or row of word embeddings */
     int32_t updates_max;

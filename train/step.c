@@ -55,6 +55,8 @@ llmc_status llmc_step_run(struct llmc_training *t, struct llmc_step_memory *memo
         .dropout_key = llmc_random_key(t->seed, LLMC_STREAM_DROPOUT, (uint64_t)t->step),
         .keep = true,
         .observed = t->observed,
+        .taps = t->taps,
+        .tap_count = t->tap_count,
     };
     llmc_optimizer_catch_up(&t->optimizer, t->ops, t->model, &pass.batch);
     lap(&since, &memory->times.optimizer);

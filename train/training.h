@@ -21,7 +21,8 @@ struct llmc_loss_input {
     int32_t labels;
     double scale;              /* factor on the gradient */
 };
-/* Returns the loss in *loss and writes scale * gradient into dlogits [S, L] (zeroed on entry). */
+/* Returns the loss in *loss and writes scale * gradient into dlogits [S, L] (zeroed on entry), and into the training's
+ * taps, whose values forward has set; numbers trained beside the model get theirs too. */
 typedef llmc_status (*llmc_loss_fn)(void *context, const struct llmc_loss_input *input, double *loss, float *dlogits);
 
 /* One line of metrics.jsonl. */
@@ -57,6 +58,8 @@ struct llmc_training {
     void *progress_context;
     struct llmc_range *observed; /* handed to forward; NULL: none */
     bool reshaped;             /* by llmc_training_select: the loop then makes its memory anew */
+    struct llmc_tap *taps;       /* [tap_count] handed to forward and backward, for the loss */
+    int32_t tap_count;
 
     /* state that a checkpoint keeps */
     struct llmc_optimizer optimizer;

@@ -43,7 +43,7 @@ static llmc_status run(struct llmc_stage_work *work)
         LLMC_TRY(llmc_state_save(work->product_path, state, work->fingerprint, NULL, NULL));
     } else {
         struct llmc_train_stage train = {.work = work, .settings = &settings->train,
-                                         .loss = llmc_train_stage_cross_entropy};
+                                         .loss = &llmc_train_stage_cross_entropy};
         LLMC_TRY(llmc_train_stage_run(&train));
     }
 exit:

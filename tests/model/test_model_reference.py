@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testing"))
 from bert import batch, make, make_minilm, make_small, ours, padded, reshape  # noqa: E402
-from llmc import BF16, F16, F32  # noqa: E402
+from llmc import BF16, EMBEDDING, F16, F32, HIDDEN, QKV  # noqa: E402
 
 # FP32 sums in another order, through up to six layers.
 LOGITS_TOLERANCE = 1e-4
@@ -38,7 +38,7 @@ def compare_gradients(name, model, arena, reference, tolerance):
         if parameter.endswith("key.bias"):  # its true gradient is zero: softmax does not see a shift of all scores
             scale = np.abs(grads[parameter.replace("key", "query")]).max()
         else:
-            scale = np.abs(expected).max()
+            scale = np.abs(expected).max() or 1.0  # a tap below the head leaves it without gradient
         error = float(np.abs(got - expected).max() / scale)
         if not error <= worst:
             worst, where = error, parameter
@@ -70,6 +70,49 @@ def check_losses(reference, texts, types, labels, name, number=F32, tolerance=GR
             expect(error <= LOGITS_TOLERANCE, f"{name}, {kind}: logits differ by {error:.1e}")
             expect(abs(loss - expected.item()) <= LOGITS_TOLERANCE, f"{name}, {kind}: loss {loss:.6f} {expected.item():.6f}")
         compare_gradients(f"{name}, {kind}", model, arena / scale, reference, tolerance)
+    model.free()
+
+
+def tapped(reference, place, layer, inputs):
+    """What transformers has at a tap, [T, cols], still part of its graph."""
+    out = reference(**inputs, output_hidden_states=True)
+    if place == QKV:
+        part, x = reference.bert.encoder.layer[layer].attention.self, out.hidden_states[layer]
+        x = torch.cat([part.query(x), part.key(x), part.value(x)], -1)
+    else:
+        x = out.hidden_states[0 if place == EMBEDDING else layer + 1]
+    return x[inputs["attention_mask"].bool()]
+
+
+def check_taps(reference, texts, types, name, number=F32, tolerance=GRADIENT_TOLERANCE):
+    """The values at every place; the gradients of sum(g * logits + sum over taps of (g_i * values_i))."""
+    rng = np.random.default_rng(9)
+    inputs, last = padded(texts, types), len(reference.bert.encoder.layer) - 1
+    places = [(EMBEDDING, 0), (HIDDEN, last), (QKV, 0), (HIDDEN, 0), (QKV, last), (HIDDEN, 0)]
+    model = ours(reference, number)
+    model.taps(places)
+    scale = 1.0 if number == F32 else 256.0
+    for mixed in (True, False):
+        reference.zero_grad()
+        dlogits = rng.normal(0, mixed, (len(texts), reference.config.num_labels))
+        expected = (reference(**inputs).logits * torch.tensor(dlogits)).sum()
+        gradients, values = [], []
+        for place, layer in places:
+            x = tapped(reference, place, layer, inputs)
+            gradients.append(rng.normal(0, 1e-2, x.shape))
+            values.append(x.detach().numpy())
+            expected = expected + (x * torch.tensor(gradients[-1])).sum()
+        expected.backward()
+        model.forward(texts, types)
+        if number == F32:
+            for keep in (True, False):  # without keep, layers overwrite each other
+                model.forward(texts, types, keep=keep)
+                error = max(np.abs(model.tapped(i, v.shape[1]) - v).max() for i, v in enumerate(values))
+                expect(error <= LOGITS_TOLERANCE, f"{name}, keep {keep}: values at taps differ by {error:.1e}")
+            model.forward(texts, types)
+        model.tap_gradients([scale * g for g in gradients])
+        arena, _ = model.backward(scale * dlogits)
+        compare_gradients(f"{name}, taps{' and logits' if mixed else ''}", model, arena / scale, reference, tolerance)
     model.free()
 
 
@@ -136,12 +179,14 @@ def main():
     texts, types = batch(rng, 101, [1, 17, 3, 40, 8, 16, 2])
     check_losses(layers, texts, types, 3, "layers that differ")
     check_losses(layers, texts, types, 3, "layers that differ, one thread", threads=1)
+    check_taps(layers, texts, types, "layers that differ")
 
     real = make_minilm()
     texts, types = batch(rng, 30522, [13, 7, 25, 66, 4, 18, 9])
     check_losses(real, texts, types, 2, "MiniLM-L6")
     for number, tolerance in HALF_GRADIENT_TOLERANCE.items():
         check_losses(real, texts, types, 2, {F16: "fp16", BF16: "bf16"}[number], number, tolerance)
+        check_taps(real, texts, types, {F16: "fp16", BF16: "bf16"}[number], number, tolerance)
     # as pruning leaves them: with and without whole panels of 32
     layers = reshape(real, [(12, 1536), (7, 1000), (1, 64), (4, 333), (11, 1536), (3, 96)])
     check_losses(layers, texts, types, 2, "MiniLM-L6 with layers that differ")

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SITES_MAX = 1024, LABELS_MAX = 64 };
+enum { SITES_MAX = 1024, LABELS_MAX = 64, TAPS_MAX = 8 };
 
 struct harness {
     struct llmc_ops ops;
@@ -20,6 +20,8 @@ struct harness {
     struct llmc_gradients gradients;
     struct llmc_optimizer optimizer;
     struct llmc_pass pass;
+    struct llmc_tap taps[TAPS_MAX];
+    int32_t tap_count;
     struct llmc_quantizer quantizers[SITES_MAX];
 };
 
@@ -105,6 +107,8 @@ int harness_forward(struct harness *h, int32_t sequences, const int32_t *ids, co
         .dropout = dropout,
         .dropout_key = key,
         .keep = keep != 0,
+        .taps = h->taps,
+        .tap_count = h->tap_count,
     };
     h->pass = pass;
     if (llmc_bert_prepare(&h->model, &h->ops) != LLMC_OK)
@@ -112,6 +116,28 @@ int harness_forward(struct harness *h, int32_t sequences, const int32_t *ids, co
     if (keep && h->optimizer.word_step)
         llmc_optimizer_catch_up(&h->optimizer, &h->ops, &h->model, &h->pass.batch);
     return result(llmc_bert_forward(&h->model, &h->ops, &h->pass, &h->activations, logits));
+}
+
+int harness_taps(struct harness *h, int32_t count, const int32_t *places, const int32_t *layers)
+{
+    if (count > TAPS_MAX)
+        return -1;
+    h->tap_count = count;
+    for (int32_t i = 0; i < count; i++)
+        h->taps[i] = (struct llmc_tap){.place = (enum llmc_tap_place)places[i], .layer = layers[i]};
+    return 0;
+}
+
+int harness_tap_values(struct harness *h, int32_t tap, float *values)
+{
+    const struct llmc_matrix *x = &h->taps[tap].values;
+    h->ops.kernels->widen(x->data, x->number, values, (size_t)(x->rows * x->cols));
+    return 0;
+}
+
+void harness_tap_gradient(struct harness *h, int32_t tap, float *gradient)
+{
+    h->taps[tap].gradient = gradient;
 }
 
 int harness_backward(struct harness *h, const float *dlogits, float *gradients, double *dscales)

@@ -27,6 +27,11 @@ int harness_fake(struct harness *h, const int32_t *bits, const float *scales, co
 /* One pass over a packed batch: logits [S, L]. With keep and an optimiser, the batch's words catch up first. */
 int harness_forward(struct harness *h, int32_t sequences, const int32_t *ids, const uint8_t *types,
                     const int32_t *offsets, float dropout, uint64_t key, int keep, float *logits);
+/* Taps of the next passes (enum llmc_tap_place, layer), and their values [T, cols] in FP32 after forward; gradient
+ * [T, cols], borrowed until backward, or NULL. */
+int harness_taps(struct harness *h, int32_t count, const int32_t *places, const int32_t *layers);
+int harness_tap_values(struct harness *h, int32_t tap, float *values);
+void harness_tap_gradient(struct harness *h, int32_t tap, float *gradient);
 /* After forward with keep: gradients of the whole arena [total], word rows spread out; dscales [sites]. */
 int harness_backward(struct harness *h, const float *dlogits, float *gradients, double *dscales);
 

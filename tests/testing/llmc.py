@@ -8,6 +8,7 @@ import numpy as np
 
 F32, F16, BF16 = 0, 1, 2
 GELU, GELU_TANH, RELU = 0, 1, 2
+EMBEDDING, HIDDEN, QKV = 0, 1, 2  # places of taps
 
 
 def library():
@@ -91,6 +92,25 @@ class Model:
             pointer(self.offsets, ctypes.c_int32), ctypes.c_float(dropout), ctypes.c_uint64(key), int(keep),
             pointer(logits, ctypes.c_float)))
         return logits
+
+    def taps(self, places):
+        """places: a list of (EMBEDDING, 0), (HIDDEN, layer) or (QKV, layer), for the passes from now on."""
+        kinds, layers = zip(*places) if places else ((), ())
+        self.places = places
+        self.check(self.lib.harness_taps(self.handle, len(places), (ctypes.c_int32 * len(places))(*kinds),
+                                         (ctypes.c_int32 * len(places))(*layers)))
+
+    def tapped(self, tap, cols):
+        """What forward left there, [T, cols]."""
+        values = np.zeros((len(self.ids), cols), np.float32)
+        self.check(self.lib.harness_tap_values(self.handle, tap, pointer(values, ctypes.c_float)))
+        return values
+
+    def tap_gradients(self, gradients):
+        """For the next backward: arrays [T, cols] for the taps, or None."""
+        self.kept = [None if g is None else np.ascontiguousarray(g, np.float32) for g in gradients]
+        for tap, gradient in enumerate(self.kept):
+            self.lib.harness_tap_gradient(self.handle, tap, pointer(gradient, ctypes.c_float))
 
     def backward(self, dlogits):
         """Returns (gradients as an arena, gradients of the input scales)."""
