@@ -64,7 +64,7 @@ static llmc_status learn_ranges(void *context, const struct llmc_gradients *grad
 static llmc_status read_texts(struct llmc_bench_work *work)
 {
     llmc_status status = LLMC_OK;
-    const struct llmc_columns columns = {"sentence", NULL, "label"};
+    const struct llmc_columns columns = {.text = "sentence", .label = "label"};
     struct llmc_rows rows = {0};
     struct llmc_labels labels = {0};
     struct llmc_tokenizer *tokenizer = NULL;
@@ -75,6 +75,7 @@ static llmc_status read_texts(struct llmc_bench_work *work)
                   LABELS_MAX);
     work->labels = labels.count;
     LLMC_TRY(llmc_dataset_encode(&work->data, &rows, tokenizer, TOKENS_MAX));
+    work->texts = llmc_dataset_source(&work->data);
 exit:
     llmc_rows_release(&rows);
     llmc_labels_release(&labels);
@@ -108,7 +109,7 @@ exit:
 static llmc_status begin_qat(struct llmc_bench_work *work)
 {
     struct llmc_bert *model = &work->model;
-    const struct llmc_calibration calibration = {&work->data, work->options.seed, work->options.batch_size,
+    const struct llmc_calibration calibration = {&work->texts, work->options.seed, work->options.batch_size,
                                                  CALIBRATION_BATCHES};
     llmc_parameters_set_bits(&model->parameters, WEIGHT_BITS, EMBEDDING_BITS);
     llmc_status status = llmc_calibrate(model, &work->ops, &calibration, &work->ranges);
@@ -142,7 +143,7 @@ llmc_status llmc_bench_work_init(struct llmc_bench_work *work, const struct llmc
     LLMC_TRY(llmc_bert_prepare(&work->model, &work->ops));
     work->training.model = &work->model;
     work->training.ops = &work->ops;
-    work->training.data = &work->data;
+    work->training.texts = &work->texts;
     work->training.seed = options->seed;
     work->training.batch_size = options->batch_size;
     work->training.dropout = options->dropout;
@@ -192,7 +193,7 @@ static llmc_status one_batch(struct llmc_bench_work *work, const int64_t *rows, 
     struct llmc_step_metrics metrics = {.learning_rate = LEARNING_RATE};
     if (work->options.kind == LLMC_BENCH_LOGITS) {
         double start = llmc_clock();
-        LLMC_TRY(llmc_batch_gather(&memory->batch, &work->data, rows, count));
+        LLMC_TRY(llmc_batch_gather(&memory->batch, &work->texts, rows, count));
         memory->times.data += llmc_clock() - start;
         struct llmc_pass pass = {.batch = llmc_step_tokens(&memory->batch)};
         LLMC_TRY(llmc_bert_forward(&work->model, &work->ops, &pass, &memory->activations, memory->logits));

@@ -7,7 +7,7 @@
 
 #include "base/status.h"
 #include "quantize/ranges.h"
-#include "text/dataset.h"
+#include "text/source.h"
 #include "train/step.h"
 
 enum llmc_bench_kind {
@@ -36,6 +36,7 @@ struct llmc_bench_work {
     struct llmc_bert model;
     struct llmc_ranges ranges;
     struct llmc_dataset data;
+    struct llmc_text_source texts; /* of the data */
     int32_t labels;
     struct llmc_training training;
     struct llmc_step_memory memory;

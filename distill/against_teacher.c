@@ -3,8 +3,6 @@
 #include "distill/loss.h"
 #include "architecture/task.h"
 
-#include <string.h>
-
 const char *const llmc_distill_distances[] = {[LLMC_DISTANCE_KL] = "kl", [LLMC_DISTANCE_MSE] = "mse", NULL};
 
 static llmc_status run(void *context, const struct llmc_loss_input *in, double *loss, float *dlogits)
@@ -19,9 +17,10 @@ static llmc_status run(void *context, const struct llmc_loss_input *in, double *
                                     t->scratch);
     if (weight >= 1)
         return LLMC_OK;
-    for (int32_t s = 0; s < sequences; s++)
-        memcpy(t->teacher + (int64_t)s * labels, t->work->chain->teacher_logits + in->batch->rows[s] * labels,
-               (size_t)labels * sizeof *t->teacher);
+    const struct llmc_teacher_logits *teacher = &t->work->chain->teacher_logits;
+    llmc_status status = teacher->fetch(teacher->context, in->batch->rows, sequences, t->teacher);
+    if (status != LLMC_OK)
+        return status;
     if (settings->loss == LLMC_DISTANCE_KL)
         *loss += llmc_distill_kl(in->logits, t->teacher, sequences, labels, settings->temperature, 1 - weight, in->scale,
                                  dlogits, t->scratch);

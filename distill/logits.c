@@ -86,20 +86,43 @@ exit:
     return status;
 }
 
+/* The logits in memory. */
+struct answers {
+    int32_t labels;
+    float *logits; /* [texts, labels] */
+};
+
+static llmc_status fetch(void *context, const int64_t *rows, int32_t count, float *out)
+{
+    const struct answers *answers = context;
+    for (int32_t i = 0; i < count; i++)
+        memcpy(out + (int64_t)i * answers->labels, answers->logits + rows[i] * answers->labels,
+               (size_t)answers->labels * sizeof *out);
+    return LLMC_OK;
+}
+
+static void close_answers(void *context)
+{
+    struct answers *answers = context;
+    free(answers->logits);
+    free(answers);
+}
+
 /* Takes the logits from the product. */
 static llmc_status adopt(struct llmc_stage_work *work)
 {
     llmc_status status = LLMC_OK;
-    int64_t rows = (int64_t)work->data->train.count;
-    int32_t labels = work->data->labels.count;
-    float *logits = NULL;
-    LLMC_TRY(llmc_alloc_unset(&logits, (size_t)(rows * labels), sizeof *logits));
-    LLMC_TRY(read_logits(work->product_path, rows, labels, logits));
-    free(work->chain->teacher_logits);
-    work->chain->teacher_logits = logits;
-    logits = NULL;
+    int64_t rows = work->chain->texts.count;
+    struct answers *answers = NULL;
+    LLMC_TRY(llmc_alloc(&answers, 1, sizeof *answers));
+    answers->labels = work->data->labels.count;
+    LLMC_TRY(llmc_alloc_unset(&answers->logits, (size_t)(rows * answers->labels), sizeof *answers->logits));
+    LLMC_TRY(read_logits(work->product_path, rows, answers->labels, answers->logits));
+    llmc_chain_set_logits(work->chain, &(struct llmc_teacher_logits){answers, fetch, close_answers});
+    answers = NULL;
 exit:
-    free(logits);
+    if (answers)
+        close_answers(answers);
     return status;
 }
 
@@ -107,13 +130,13 @@ static llmc_status run(struct llmc_stage_work *work)
 {
     llmc_status status = LLMC_OK;
     const struct llmc_data *data = work->data;
-    int64_t rows = (int64_t)data->train.count;
+    int64_t rows = work->chain->texts.count;
     struct llmc_state teacher = {0};
     float *logits = NULL;
     LLMC_TRY(llmc_stage_load_teacher(work, llmc_stage_number(work), &teacher));
     LLMC_TRY(llmc_alloc_unset(&logits, (size_t)rows * (size_t)data->labels.count, sizeof *logits));
     LLMC_TRY(llmc_bert_prepare(&teacher.model, work->ops));
-    LLMC_TRY(llmc_evaluate(&teacher.model, work->ops, &data->train, logits, work->host->progress, work->host->context,
+    LLMC_TRY(llmc_evaluate(&teacher.model, work->ops, &work->chain->texts, logits, work->host->progress, work->host->context,
                            work->host->stop));
     LLMC_TRY(write_logits(work->product_path, work->key, rows, data->labels.count, logits));
 exit:

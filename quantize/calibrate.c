@@ -9,7 +9,7 @@
 llmc_status llmc_calibrate(struct llmc_bert *model, struct llmc_ops *ops, const struct llmc_calibration *calibration,
                            struct llmc_ranges *ranges)
 {
-    const struct llmc_dataset *data = calibration->data;
+    const struct llmc_text_source *texts = calibration->texts;
     const struct llmc_architecture *architecture = &model->parameters.architecture;
     int32_t sites = llmc_site_count(architecture), batch_size = calibration->batch_size;
     llmc_status status = LLMC_OK;
@@ -21,16 +21,16 @@ llmc_status llmc_calibrate(struct llmc_bert *model, struct llmc_ops *ops, const 
     llmc_ranges_release(ranges);
     LLMC_TRY(llmc_ranges_init(ranges, sites));
     LLMC_TRY(llmc_alloc(&observed, (size_t)sites, sizeof *observed));
-    LLMC_TRY(llmc_alloc(&order, data->count, sizeof *order));
+    LLMC_TRY(llmc_alloc(&order, (size_t)texts->count, sizeof *order));
     LLMC_TRY(llmc_alloc(&logits, (size_t)batch_size * (size_t)architecture->labels, sizeof *logits));
-    llmc_epoch_order(llmc_random_key(calibration->seed, LLMC_STREAM_CALIBRATION, 0), 0, data->count, order);
+    llmc_epoch_order(llmc_random_key(calibration->seed, LLMC_STREAM_CALIBRATION, 0), 0, (size_t)texts->count, order);
     model->inputs = NULL;
     LLMC_TRY(llmc_bert_prepare(model, ops));
     for (int32_t i = 0; i < calibration->batches; i++) {
-        int64_t first = (int64_t)i * batch_size, left = (int64_t)data->count - first;
+        int64_t first = (int64_t)i * batch_size, left = texts->count - first;
         if (left <= 0)
             break;
-        LLMC_TRY(llmc_batch_gather(&batch, data, order + first, (int32_t)(left < batch_size ? left : batch_size)));
+        LLMC_TRY(llmc_batch_gather(&batch, texts, order + first, (int32_t)(left < batch_size ? left : batch_size)));
         struct llmc_pass pass = {.batch = llmc_step_tokens(&batch), .observed = observed};
         llmc_calibrate_clear(observed, sites);
         LLMC_TRY(llmc_bert_forward(model, ops, &pass, &activations, logits));

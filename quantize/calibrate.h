@@ -4,10 +4,10 @@
 
 #include "quantize/ranges.h"
 #include "tensor/operations.h"
-#include "text/dataset.h"
+#include "text/source.h"
 
 struct llmc_calibration {
-    const struct llmc_dataset *data;
+    const struct llmc_text_source *texts;
     uint64_t seed;      /* of the order in which batches are drawn */
     int32_t batch_size; /* texts */
     int32_t batches;    /* at most; a small data set ends earlier */

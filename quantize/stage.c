@@ -38,7 +38,7 @@ static llmc_status begin(struct llmc_train_stage *train)
     struct llmc_stage_work *work = train->work;
     const struct settings *settings = work->stage->settings;
     struct llmc_state *state = &work->chain->state;
-    const struct llmc_calibration calibration = {&work->data->train, work->config->seed, settings->train.batch_size,
+    const struct llmc_calibration calibration = {&work->chain->texts, work->config->seed, settings->train.batch_size,
                                                  settings->calibration_batches};
     llmc_parameters_set_bits(&state->model.parameters, settings->weight_bits, settings->embedding_bits);
     llmc_status status = llmc_calibrate(&state->model, work->ops, &calibration, &state->ranges);

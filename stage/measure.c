@@ -175,7 +175,8 @@ static llmc_status answer(void *context, size_t first, size_t count, float *out)
     for (size_t i = 0; i < count; i++)
         order[i] = (int64_t)i;
     LLMC_TRY(llmc_dataset_encode(&texts, &rows, a->state.tokenizer, a->state.tokens_max));
-    LLMC_TRY(llmc_batch_gather(&a->batch, &texts, order, (int32_t)count));
+    const struct llmc_text_source source = llmc_dataset_source(&texts);
+    LLMC_TRY(llmc_batch_gather(&a->batch, &source, order, (int32_t)count));
     struct llmc_pass pass = {.batch = llmc_step_tokens(&a->batch)};
     LLMC_TRY(llmc_bert_forward(&a->state.model, &a->ops, &pass, &a->activations, out));
 exit:

@@ -8,6 +8,13 @@
 #include <string.h>
 #include <time.h>
 
+void llmc_chain_set_logits(struct llmc_chain *chain, const struct llmc_teacher_logits *logits)
+{
+    if (chain->teacher_logits.close)
+        chain->teacher_logits.close(chain->teacher_logits.context);
+    chain->teacher_logits = *logits;
+}
+
 void llmc_chain_release(struct llmc_chain *chain)
 {
     llmc_state_release(&chain->state);
@@ -15,7 +22,8 @@ void llmc_chain_release(struct llmc_chain *chain)
     free(chain->teacher_path);
     free(chain->teacher_answers);
     free(chain->teacher_probabilities);
-    free(chain->teacher_logits);
+    llmc_chain_set_logits(chain, &(struct llmc_teacher_logits){0});
+    llmc_text_source_close(&chain->texts);
     free(chain->file_path);
     memset(chain, 0, sizeof *chain);
 }

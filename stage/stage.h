@@ -12,6 +12,7 @@
 #include "report/report.h"
 #include "stage/data.h"
 #include "stage/state.h"
+#include "text/source.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -27,18 +28,29 @@ struct llmc_run_host {
     const char *runs_folder;
 };
 
+/* The teacher's answers to the texts of the chain. */
+struct llmc_teacher_logits {
+    void *context;
+    /* out [count, labels] = the logits of texts `rows[0..count-1]`. */
+    llmc_status (*fetch)(void *context, const int64_t *rows, int32_t count, float *out);
+    void (*close)(void *context); /* frees the context */
+};
+
 /* What the stages so far have made. */
 struct llmc_chain {
+    struct llmc_text_source texts; /* that the teacher answers and a student learns from; the training texts come first */
     struct llmc_state state;    /* the model now; empty: only in its checkpoint */
     char *state_path;           /* the checkpoint of the model now; NULL: there is none yet */
     char *teacher_path;         /* the checkpoint of the newest teacher */
     int32_t *teacher_answers;   /* [data->dev_count] its labels; NULL before it was measured */
     float *teacher_probabilities; /* [data->dev_count, labels] of the dev texts; NULL with teacher_answers */
-    float *teacher_logits;      /* [data->train.count, labels] */
+    struct llmc_teacher_logits teacher_logits; /* fetch NULL: none yet */
     char *file_path;            /* the newest compressed checkpoint */
     bool is_student;            /* the model is a student, no longer the teacher */
 };
 void llmc_chain_release(struct llmc_chain *chain);
+/* Closes the old ones and takes the new ones over. */
+void llmc_chain_set_logits(struct llmc_chain *chain, const struct llmc_teacher_logits *logits);
 
 /* One stage under way. All pointers are lent for its time. */
 struct llmc_stage_work {

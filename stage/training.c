@@ -100,7 +100,7 @@ static struct llmc_training make_training(struct llmc_train_stage *t)
     return (struct llmc_training){
         .model = &work->chain->state.model,
         .ops = work->ops,
-        .data = &work->data->train,
+        .texts = t->texts ? t->texts : &work->chain->texts,
         .seed = work->config->seed,
         .epochs = t->settings->epochs,
         .peak_learning_rate = t->settings->learning_rate,

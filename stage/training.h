@@ -37,6 +37,7 @@ struct llmc_train_loss {
 
 struct llmc_train_stage {
     struct llmc_stage_work *work;
+    const struct llmc_text_source *texts; /* to train on; NULL: those of the chain */
     const struct llmc_train_settings *settings;
     const struct llmc_train_loss *loss;
     const void *loss_settings;     /* of the loss */

@@ -76,24 +76,24 @@ llmc_status llmc_dataset_encode(struct llmc_dataset *out, const struct llmc_rows
                                 const struct llmc_tokenizer *tokenizer, int32_t tokens_max);
 void llmc_dataset_release(struct llmc_dataset *dataset);
 
-/* Rows chosen by index, packed into one batch: what the model sees. */
+/* Texts one after the other, without padding: what the model sees. text/source.h fills it. */
 struct llmc_batch {
     int32_t sequences;
     int32_t tokens;
     int32_t *ids;     /* [tokens] */
     uint8_t *types;   /* [tokens] */
     int32_t *offsets; /* [sequences + 1] */
-    int32_t *label;   /* [sequences] */
-    int64_t *rows;    /* [sequences] index in the dataset */
+    int32_t *label;   /* [sequences]; -1: none */
+    int64_t *rows;    /* [sequences] number in the source */
     int32_t sequences_max, tokens_max; /* capacity */
 };
 
-/* Gathers dataset rows `rows[0..count-1]` into `batch`, growing its arrays where
- * needed (a zeroed struct is an empty batch). Errors: LLMC_ERR_ARGUMENT (a row
- * that is not there, more than 2^31 - 1 tokens), LLMC_ERR_MEMORY; the batch is
- * then empty. */
-llmc_status llmc_batch_gather(struct llmc_batch *batch, const struct llmc_dataset *dataset, const int64_t *rows,
-                              int32_t count);
+/* Empties `batch` (a zeroed struct is an empty batch) and makes room for `sequences` texts; more are fine. Errors:
+ * LLMC_ERR_ARGUMENT (fewer than 0), LLMC_ERR_MEMORY. */
+llmc_status llmc_batch_begin(struct llmc_batch *batch, int32_t sequences);
+/* Adds a text of `count` tokens, copied. Errors: LLMC_ERR_ARGUMENT (more than 2^31 - 1 tokens), LLMC_ERR_MEMORY. */
+llmc_status llmc_batch_add(struct llmc_batch *batch, int64_t row, int32_t label, const int32_t *ids,
+                           const uint8_t *types, int32_t count);
 void llmc_batch_release(struct llmc_batch *batch);
 
 #endif

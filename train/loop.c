@@ -24,7 +24,7 @@ void llmc_epoch_order(uint64_t seed, int64_t epoch, size_t count, int64_t *out)
 
 static int64_t steps_per_epoch(const struct llmc_training *t)
 {
-    return ((int64_t)t->data->count + t->batch_size - 1) / t->batch_size;
+    return (t->texts->count + t->batch_size - 1) / t->batch_size;
 }
 
 int64_t llmc_training_steps(const struct llmc_training *t)
@@ -35,7 +35,7 @@ int64_t llmc_training_steps(const struct llmc_training *t)
 
 /* The order of the epoch under way. */
 struct order {
-    int64_t *rows; /* [data->count] */
+    int64_t *rows; /* [texts->count] */
     int64_t epoch;
 };
 
@@ -44,9 +44,9 @@ static void next_rows(struct order *order, const struct llmc_training *t, const 
 {
     int64_t epoch = t->step / steps_per_epoch(t);
     int64_t first = t->step % steps_per_epoch(t) * t->batch_size;
-    int64_t left = (int64_t)t->data->count - first;
+    int64_t left = t->texts->count - first;
     if (epoch != order->epoch) {
-        llmc_epoch_order(t->seed, epoch, t->data->count, order->rows);
+        llmc_epoch_order(t->seed, epoch, (size_t)t->texts->count, order->rows);
         order->epoch = epoch;
     }
     *rows = order->rows + first;
@@ -91,7 +91,7 @@ llmc_status llmc_training_run(struct llmc_training *t)
     struct order order = {.epoch = -1};
     int64_t steps = llmc_training_steps(t);
     double saved = llmc_clock(), smooth = -1;
-    LLMC_TRY(llmc_alloc(&order.rows, t->data->count, sizeof *order.rows));
+    LLMC_TRY(llmc_alloc(&order.rows, (size_t)t->texts->count, sizeof *order.rows));
     LLMC_TRY(make_memory(t, &memory));
     while (t->step < steps) {
         double start = llmc_clock();

@@ -21,7 +21,7 @@ llmc_status llmc_training_run(struct llmc_training *training);
  * llmc_parameters_select. */
 llmc_status llmc_training_select(struct llmc_training *training, const struct llmc_selection *selection);
 
-/* Rows of the dataset in the order of epoch `epoch`: out [count]. */
+/* The texts in the order of epoch `epoch`: out [count]. */
 void llmc_epoch_order(uint64_t seed, int64_t epoch, size_t count, int64_t *out);
 
 #endif

@@ -46,7 +46,7 @@ llmc_status llmc_step_run(struct llmc_training *t, struct llmc_step_memory *memo
     int32_t labels = t->model->parameters.architecture.labels;
     struct llmc_step_result result;
     double since = llmc_clock();
-    LLMC_TRY(llmc_batch_gather(&memory->batch, t->data, rows, count));
+    LLMC_TRY(llmc_batch_gather(&memory->batch, t->texts, rows, count));
     lap(&since, &memory->times.data);
 
     struct llmc_pass pass = {

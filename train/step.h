@@ -24,7 +24,7 @@ struct llmc_step_memory {
 llmc_status llmc_step_memory_init(struct llmc_step_memory *memory, const struct llmc_training *training);
 void llmc_step_memory_release(struct llmc_step_memory *memory);
 
-/* Trains on dataset rows `rows[0..count-1]`, count at most training->batch_size, at metrics->learning_rate; fills in
+/* Trains on texts `rows[0..count-1]`, count at most training->batch_size, at metrics->learning_rate; fills in
  * the rest of metrics but step, steps and seconds. The model's compute copies must be prepared, and are again behind
  * the step. */
 llmc_status llmc_step_run(struct llmc_training *training, struct llmc_step_memory *memory, const int64_t *rows,

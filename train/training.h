@@ -8,7 +8,7 @@
 #include "base/progress.h"
 #include "base/status.h"
 #include "model/bert.h"
-#include "text/dataset.h"
+#include "text/source.h"
 #include "train/optimizer.h"
 
 #include <signal.h>
@@ -16,7 +16,7 @@
 /* What a loss sees of a batch, for the model's task. */
 struct llmc_loss_input {
     const float *logits;       /* [S, L] */
-    const struct llmc_batch *batch; /* labels and dataset rows */
+    const struct llmc_batch *batch; /* labels and the texts' numbers */
     const struct llmc_task *task;
     int32_t labels;
     double scale;              /* factor on the gradient */
@@ -38,7 +38,7 @@ struct llmc_training {
     /* set by the caller */
     struct llmc_bert *model;
     struct llmc_ops *ops;
-    const struct llmc_dataset *data;
+    const struct llmc_text_source *texts;
     uint64_t seed;
     double epochs, peak_learning_rate, warmup;
     int32_t batch_size;

@@ -42,7 +42,8 @@ static llmc_status run(struct llmc_stage_work *work)
         llmc_stage_message(work, "%s has a classifier already, nothing to train", work->data->teacher_folder);
         LLMC_TRY(llmc_state_save(work->product_path, state, work->fingerprint, NULL, NULL));
     } else {
-        struct llmc_train_stage train = {.work = work, .settings = &settings->train,
+        const struct llmc_text_source labelled = llmc_dataset_source(&work->data->train);
+        struct llmc_train_stage train = {.work = work, .texts = &labelled, .settings = &settings->train,
                                          .loss = &llmc_train_stage_cross_entropy};
         LLMC_TRY(llmc_train_stage_run(&train));
     }

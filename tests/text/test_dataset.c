@@ -1,5 +1,5 @@
 #include "base/memory.h"
-#include "text/dataset.h"
+#include "text/source.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -119,10 +119,11 @@ static void test_batches(void **state)
     struct llmc_dataset dataset;
     struct llmc_batch batch = {0};
     assert_int_equal(llmc_dataset_encode(&dataset, &rows, *state, 8), LLMC_OK);
+    const struct llmc_text_source source = llmc_dataset_source(&dataset);
 
     const int64_t chosen[] = {3, 0, 3};
     static const int32_t ids[] = {2, 5, 6, 3, 2, 5, 3, 2, 5, 6, 3}, offsets[] = {0, 4, 7, 11}, labels[] = {3, 1, 3};
-    assert_int_equal(llmc_batch_gather(&batch, &dataset, chosen, 3), LLMC_OK);
+    assert_int_equal(llmc_batch_gather(&batch, &source, chosen, 3), LLMC_OK);
     assert_int_equal(batch.sequences, 3);
     assert_int_equal(batch.tokens, 11);
     assert_memory_equal(batch.ids, ids, sizeof ids);
@@ -135,10 +136,10 @@ static void test_batches(void **state)
     /* A smaller batch keeps the arrays; a larger one grows them. */
     const int32_t *before = batch.ids;
     const int64_t one[] = {2}, all[] = {0, 1, 2, 3, 0, 1, 2, 3};
-    assert_int_equal(llmc_batch_gather(&batch, &dataset, one, 1), LLMC_OK);
+    assert_int_equal(llmc_batch_gather(&batch, &source, one, 1), LLMC_OK);
     assert_ptr_equal(batch.ids, before);
     assert_int_equal(batch.tokens, 2);
-    assert_int_equal(llmc_batch_gather(&batch, &dataset, all, 8), LLMC_OK);
+    assert_int_equal(llmc_batch_gather(&batch, &source, all, 8), LLMC_OK);
     assert_int_equal(batch.tokens, 2 * dataset.offsets[4]);
     assert_int_equal(batch.offsets[8], batch.tokens);
     assert_memory_equal(batch.ids, dataset.ids, (size_t)dataset.offsets[4] * sizeof *batch.ids);
@@ -154,12 +155,13 @@ static void test_bad_batches(void **state)
     struct llmc_dataset dataset;
     struct llmc_batch batch = {0};
     assert_int_equal(llmc_dataset_encode(&dataset, &rows, *state, 8), LLMC_OK);
-    assert_int_equal(llmc_batch_gather(&batch, &dataset, above, 2), LLMC_ERR_ARGUMENT);
-    assert_non_null(strstr(llmc_error_message(), "row 1 is not in the dataset of 1 rows"));
-    assert_int_equal(llmc_batch_gather(&batch, &dataset, below, 1), LLMC_ERR_ARGUMENT);
-    assert_int_equal(llmc_batch_gather(&batch, &dataset, below, -1), LLMC_ERR_ARGUMENT);
+    const struct llmc_text_source source = llmc_dataset_source(&dataset);
+    assert_int_equal(llmc_batch_gather(&batch, &source, above, 2), LLMC_ERR_ARGUMENT);
+    assert_non_null(strstr(llmc_error_message(), "row 1 is not among the 1 texts"));
+    assert_int_equal(llmc_batch_gather(&batch, &source, below, 1), LLMC_ERR_ARGUMENT);
+    assert_int_equal(llmc_batch_gather(&batch, &source, below, -1), LLMC_ERR_ARGUMENT);
     assert_int_equal(batch.sequences, 0);
-    assert_int_equal(llmc_batch_gather(&batch, &dataset, NULL, 0), LLMC_OK);
+    assert_int_equal(llmc_batch_gather(&batch, &source, NULL, 0), LLMC_OK);
     assert_int_equal(batch.tokens, 0);
     assert_int_equal(batch.offsets[0], 0);
     llmc_batch_release(&batch);

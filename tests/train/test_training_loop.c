@@ -21,6 +21,7 @@ static struct {
     uint8_t types[ROWS * LENGTH_MAX];
 } numbers;
 static struct llmc_dataset data = {ROWS, numbers.offsets, numbers.ids, numbers.types, numbers.label, LENGTH_MAX};
+static struct llmc_text_source texts;
 
 static void make_data(void)
 {
@@ -155,7 +156,7 @@ static void run_open(struct run *run, enum llmc_number number, double epochs)
         llmc_parameter_randomize(&run->model.parameters, i, 7);
     run->stop_after = -1;
     struct llmc_training training = {
-        .model = &run->model, .ops = &run->ops, .data = &data, .seed = 5, .epochs = epochs, .peak_learning_rate = 5e-3,
+        .model = &run->model, .ops = &run->ops, .texts = &texts, .seed = 5, .epochs = epochs, .peak_learning_rate = 5e-3,
         .warmup = 0.1, .batch_size = BATCH, .dropout = 0.1f, .save_seconds = 1e9, .stop = &run->stop, .context = run,
         .loss = loss, .before_step = before_step, .after_step = after_step, .save = save, .metrics = metrics,
     };
@@ -273,13 +274,14 @@ static void test_dropout_differs(void **state)
     static uint8_t types[12 * 5];
     static struct run run;
     struct llmc_dataset equal = {12, offsets, ids, types, label, 5};
+    const struct llmc_text_source equal_texts = llmc_dataset_source(&equal);
     for (int i = 0; i < 12; i++)
         offsets[i + 1] = offsets[i] + 5;
     for (int i = 0; i < 12 * 5; i++)
         ids[i] = i % 5;
     for (int dropping = 0; dropping < 2; dropping++) {
         run_open(&run, LLMC_F32, 2);
-        run.training.data = &equal;
+        run.training.texts = &equal_texts;
         run.training.peak_learning_rate = 0;
         run.training.dropout = dropping ? 0.3f : 0;
         run.training.loss = plain_loss;
@@ -537,5 +539,6 @@ int main(void)
         cmocka_unit_test(test_selection_of_words),
     };
     make_data();
+    texts = llmc_dataset_source(&data);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
