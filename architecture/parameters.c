@@ -18,6 +18,8 @@ llmc_status llmc_parameters_init(struct llmc_parameters *p, const struct llmc_ar
     while (llmc_parameter_describe(architecture, p->count, parameter->name, &parameter->kind, &parameter->rows,
                                    &parameter->cols)) {
         parameter->offset = p->total;
+        parameter->step = llmc_parameter_takes_bits(parameter->kind) ? p->step_count : -1;
+        p->step_count += parameter->step < 0 ? 0 : parameter->rows;
         p->total += parameter->rows * parameter->cols;
         if (!strstr(parameter->name, "self.query") && !strstr(parameter->name, "self.key"))
             p->total = (p->total + 15) / 16 * 16; /* the others begin at a cache line */
@@ -37,6 +39,7 @@ void llmc_parameters_release(struct llmc_parameters *p)
     free(p->table);
     free(p->values);
     free(p->mask);
+    free(p->steps);
     memset(p, 0, sizeof *p);
 }
 
@@ -46,6 +49,8 @@ void llmc_parameters_set_bits(struct llmc_parameters *p, int32_t weight_bits, in
         p->table[i].bits = p->table[i].kind == LLMC_PARAMETER_LINEAR      ? weight_bits
                            : p->table[i].kind == LLMC_PARAMETER_EMBEDDING ? embedding_bits
                                                                           : 0;
+    free(p->steps);
+    p->steps = NULL;
 }
 
 bool llmc_parameters_bits_are_even(const struct llmc_parameters *p, int32_t *weight_bits, int32_t *embedding_bits)
@@ -62,6 +67,17 @@ bool llmc_parameters_bits_are_even(const struct llmc_parameters *p, int32_t *wei
 float *llmc_parameter_values(const struct llmc_parameters *p, int32_t index)
 {
     return p->values + p->table[index].offset;
+}
+
+llmc_status llmc_parameters_make_steps(struct llmc_parameters *p)
+{
+    return p->steps ? LLMC_OK : llmc_alloc(&p->steps, (size_t)p->step_count, sizeof *p->steps);
+}
+
+float *llmc_parameter_steps(const struct llmc_parameters *p, int32_t index)
+{
+    const struct llmc_parameter *parameter = &p->table[index];
+    return p->steps && parameter->bits ? p->steps + parameter->step : NULL;
 }
 
 void llmc_parameter_randomize(struct llmc_parameters *p, int32_t index, uint64_t seed)

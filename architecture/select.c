@@ -105,6 +105,21 @@ void llmc_select_numbers(const struct llmc_parameters *to, const struct llmc_par
     }
 }
 
+void llmc_select_steps(const struct llmc_parameters *to, const struct llmc_parameters *from,
+                       const struct llmc_selection *selection, const float *source, float *target)
+{
+    const struct llmc_architecture *a = &to->architecture;
+    for (int32_t i = 0; i < to->count; i++) {
+        const struct llmc_parameter *new = &to->table[i];
+        const struct llmc_parameter *old = &from->table[old_parameter(selection, &from->architecture, a, i)];
+        int32_t layer;
+        const struct llmc_parameter_row *kind = llmc_parameter_row(a, i, &layer);
+        struct places rows = places_of(selection, a, layer, kind->rows);
+        for (int64_t row = 0; new->step >= 0 && row < new->rows; row++)
+            target[new->step + row] = source[old->step + old_place(&rows, row)];
+    }
+}
+
 llmc_status llmc_parameters_select(struct llmc_parameters *to, const struct llmc_parameters *from,
                                    const struct llmc_selection *selection)
 {
@@ -119,6 +134,10 @@ llmc_status llmc_parameters_select(struct llmc_parameters *to, const struct llmc
     if (from->mask) {
         LLMC_TRY(llmc_parameters_make_mask(to));
         llmc_select_numbers(to, from, selection, true, sizeof *to->mask, from->mask, to->mask);
+    }
+    if (from->steps) {
+        LLMC_TRY(llmc_parameters_make_steps(to));
+        llmc_select_steps(to, from, selection, from->steps, to->steps);
     }
 exit:
     if (status != LLMC_OK)

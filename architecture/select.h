@@ -32,7 +32,7 @@ struct llmc_selection {
 llmc_status llmc_select_architecture(const struct llmc_selection *selection, const struct llmc_architecture *from,
                                      struct llmc_architecture *to);
 
-/* Makes `to` of the selected parts of `from`: values, masks, bits, and whatever else a parameter carries. Errors: as
+/* Makes `to` of the selected parts of `from`: values, masks, bits, steps, and whatever else a parameter carries. Errors: as
  * above, LLMC_ERR_MEMORY; `to` is empty then. The caller releases `to`. */
 llmc_status llmc_parameters_select(struct llmc_parameters *to, const struct llmc_parameters *from,
                                    const struct llmc_selection *selection);
@@ -43,5 +43,9 @@ llmc_status llmc_parameters_select(struct llmc_parameters *to, const struct llmc
 void llmc_select_numbers(const struct llmc_parameters *to, const struct llmc_parameters *from,
                          const struct llmc_selection *selection, bool dense, size_t nbytes, const void *source,
                          void *target);
+
+/* The same for numbers that lie as the steps do: source [from->step_count] into target [to->step_count]. */
+void llmc_select_steps(const struct llmc_parameters *to, const struct llmc_parameters *from,
+                       const struct llmc_selection *selection, const float *source, float *target);
 
 #endif

@@ -14,19 +14,32 @@ static float *gradient_at(const struct llmc_bert *model, const struct llmc_gradi
     return gradients->dense + (model->parameters.table[index].offset - model->parameters.dense_begin);
 }
 
-/* A linear layer's backward: dweight = dy^T . quantised(x), written, not added: a weight has one product a pass. And
- * *product = the gradient of x. */
+/* The gradient of a parameter, in place, from that of its rounded rows; and the gradients of its steps. */
+static void rounding_backward(struct llmc_bert *model, struct llmc_ops *ops, int32_t index, struct llmc_gradients *g)
+{
+    const struct llmc_parameters *p = &model->parameters;
+    const struct llmc_rounding rounding = llmc_bert_rounding(p, index);
+    if (rounding.steps)
+        llmc_op_rounding_backward(ops, &rounding, llmc_parameter_values(p, index), NULL, p->table[index].rows,
+                                  p->table[index].cols, gradient_at(model, g, index), g->dsteps + p->table[index].step);
+}
+
+/* A linear layer's backward, of the weights from parameter `index` on: dweight = dy^T . quantised(x), written, not added:
+ * a weight has one product a pass. And *product = the gradient of x. */
 static llmc_status linear_backward(struct llmc_bert *model, struct llmc_ops *ops, int32_t site,
                                    const struct llmc_matrix *x, const struct llmc_matrix *fake,
                                    const struct llmc_operand *weight, const struct llmc_matrix *dy,
-                                   struct llmc_gradients *gradients, float *dweight, struct llmc_matrix *product)
+                                   struct llmc_gradients *gradients, int32_t index, struct llmc_matrix *product)
 {
     llmc_status status = LLMC_OK;
+    float *dweight = gradient_at(model, gradients, index);
     struct llmc_matrix input = llmc_linear_input(model, ops, site, x, fake);
     struct llmc_operand left, right;
     LLMC_TRY(llmc_gemm_operand(&ops->gemm, LLMC_GEMM_A, dy, &left));
     LLMC_TRY(llmc_gemm_operand(&ops->gemm, LLMC_GEMM_B, &input, &right));
     LLMC_TRY(llmc_gemm_store(&ops->gemm, LLMC_GEMM_TN, &left, &right, dweight));
+    for (int64_t rows = 0; rows < dy->cols; rows += model->parameters.table[index++].rows)
+        rounding_backward(model, ops, index, gradients);
     gradients->squares += llmc_op_sum_squares(ops, dweight, dy->cols * x->cols);
     LLMC_TRY(llmc_gemm_run(&ops->gemm, LLMC_GEMM_NN, &left, weight, product));
     const struct llmc_quantizer *quantizer = llmc_bert_site_quantizer(model, site);
@@ -70,8 +83,7 @@ static llmc_status head_backward(struct llmc_bert *model, struct llmc_ops *ops, 
     llmc_op_tanh_dropout_backward(ops, &product, &common->pooled_tanh, &dropout, &common->dpooled);
     llmc_op_sum_rows(ops, &common->dpooled, gradient_at(model, gradients, llmc_head_parameter(a, LLMC_POOLER_BIAS)));
     LLMC_TRY(linear_backward(model, ops, a->layers * LLMC_LAYER_SITES, &common->first, &common->first_fake, &pooler,
-                             &common->dpooled, gradients,
-                             gradient_at(model, gradients, llmc_head_parameter(a, LLMC_POOLER_WEIGHT)), &product));
+                             &common->dpooled, gradients, llmc_head_parameter(a, LLMC_POOLER_WEIGHT), &product));
     llmc_op_place_rows(ops, &product, pass->batch.offsets, sequences, &common->dinput);
 exit:
     return status;
@@ -108,11 +120,11 @@ static llmc_status layer_backward(struct llmc_bert *model, struct llmc_ops *ops,
                                    GRADIENT(LLMC_OUTPUT_NORM_WEIGHT), GRADIENT(LLMC_OUTPUT_NORM_BIAS),
                                    GRADIENT(LLMC_OUTPUT_BIAS));
     LLMC_TRY(linear_backward(model, ops, site + LLMC_SITE_OUTPUT, &act->after, &common->fake, &w.output, &dbranch,
-                             gradients, GRADIENT(LLMC_OUTPUT_WEIGHT), &product));
+                             gradients, first + LLMC_OUTPUT_WEIGHT, &product));
     llmc_op_activation_backward(ops, &product, &act->before, a->activation, &dbefore,
                                 GRADIENT(LLMC_INTERMEDIATE_BIAS));
     LLMC_TRY(linear_backward(model, ops, site + LLMC_SITE_INTERMEDIATE, &act->middle, &common->fake, &w.intermediate,
-                             &dbefore, gradients, GRADIENT(LLMC_INTERMEDIATE_WEIGHT), &product));
+                             &dbefore, gradients, first + LLMC_INTERMEDIATE_WEIGHT, &product));
 
     norm = llmc_norm_at(p, first + LLMC_ATTENTION_NORM_WEIGHT);
     dropout = llmc_pass_dropout(pass, layer, LLMC_DROPOUT_ATTENTION_OUTPUT);
@@ -121,7 +133,7 @@ static llmc_status layer_backward(struct llmc_bert *model, struct llmc_ops *ops,
                                    &common->dmiddle_sum, &dbranch, GRADIENT(LLMC_ATTENTION_NORM_WEIGHT),
                                    GRADIENT(LLMC_ATTENTION_NORM_BIAS), GRADIENT(LLMC_ATTENTION_OUTPUT_BIAS));
     LLMC_TRY(linear_backward(model, ops, site + LLMC_SITE_ATTENTION_OUTPUT, &act->context, &common->fake,
-                             &w.attention_output, &dbranch, gradients, GRADIENT(LLMC_ATTENTION_OUTPUT_WEIGHT),
+                             &w.attention_output, &dbranch, gradients, first + LLMC_ATTENTION_OUTPUT_WEIGHT,
                              &product));
     dropout = llmc_pass_dropout(pass, layer, LLMC_DROPOUT_ATTENTION);
     double start = llmc_clock();
@@ -130,7 +142,7 @@ static llmc_status layer_backward(struct llmc_bert *model, struct llmc_ops *ops,
     add_taps(ops, pass, LLMC_TAP_QKV, layer, &dqkv);
     llmc_op_sum_rows(ops, &dqkv, GRADIENT(LLMC_QUERY_BIAS));
     LLMC_TRY(linear_backward(model, ops, site + LLMC_SITE_QKV, x, &common->fake, &w.qkv, &dqkv, gradients,
-                             GRADIENT(LLMC_QUERY_WEIGHT), dy_product));
+                             first + LLMC_QUERY_WEIGHT, dy_product));
     *dy_residual = common->dmiddle_sum;
 #undef GRADIENT
 exit:
@@ -179,14 +191,15 @@ static llmc_status reserve_rows(struct llmc_gradients *g, int32_t tokens, int32_
     if (tokens <= g->capacity)
         return LLMC_OK;
     int32_t capacity = tokens + tokens / 4;
-    free(g->rows), free(g->order), free(g->starts), free(g->keys), free(g->row_values);
+    free(g->rows), free(g->order), free(g->starts), free(g->keys), free(g->row_values), free(g->row_dsteps);
     g->rows = g->order = g->starts = g->keys = NULL;
-    g->row_values = NULL;
+    g->row_values = g->row_dsteps = NULL;
     g->capacity = 0;
     LLMC_TRY(llmc_alloc(&g->rows, (size_t)capacity, sizeof *g->rows));
     LLMC_TRY(llmc_alloc(&g->order, (size_t)capacity, sizeof *g->order));
     LLMC_TRY(llmc_alloc(&g->starts, (size_t)capacity + 1, sizeof *g->starts));
     LLMC_TRY(llmc_alloc(&g->keys, (size_t)capacity, sizeof *g->keys));
+    LLMC_TRY(llmc_alloc(&g->row_dsteps, (size_t)capacity, sizeof *g->row_dsteps));
     LLMC_TRY(llmc_alloc(&g->row_values, (size_t)capacity * (size_t)hidden, sizeof *g->row_values));
     g->capacity = capacity;
 exit:
@@ -208,12 +221,17 @@ static void embedding_backward(struct llmc_bert *model, struct llmc_ops *ops, co
         for (int32_t t = batch->offsets[s]; t < batch->offsets[s + 1]; t++)
             g->keys[t] = t - batch->offsets[s];
     add_groups(ops, &common->dsum, g, gradient_at(model, g, LLMC_POSITIONS));
+    rounding_backward(model, ops, LLMC_POSITIONS, g);
     for (int32_t t = 0; t < batch->tokens; t++)
         g->keys[t] = batch->types[t];
     add_groups(ops, &common->dsum, g, gradient_at(model, g, LLMC_TYPES));
     memcpy(g->keys, batch->ids, (size_t)batch->tokens * sizeof *g->keys);
     g->row_count = group_tokens(g, batch->tokens);
     llmc_op_sum_groups(ops, &common->dsum, g->order, g->starts, g->row_count, g->row_values);
+    const struct llmc_rounding rounding = llmc_bert_rounding(&model->parameters, LLMC_WORDS);
+    if (rounding.steps)
+        llmc_op_rounding_backward(ops, &rounding, llmc_parameter_values(&model->parameters, LLMC_WORDS), g->rows, g->row_count,
+                                  common->dsum.cols, g->row_values, g->row_dsteps);
 }
 
 /* Adds the squares of all but the linear layers' weights, which are there already. */

@@ -103,10 +103,15 @@ struct llmc_operand llmc_classifier_weight(const struct llmc_bert *model)
     return (struct llmc_operand){values, LLMC_OPERAND_F32, LLMC_F32, a->labels, a->hidden};
 }
 
+struct llmc_rounding llmc_bert_rounding(const struct llmc_parameters *p, int32_t index)
+{
+    return (struct llmc_rounding){(float)llmc_integer_limit(p->table[index].bits), llmc_parameter_steps(p, index)};
+}
+
 struct llmc_weight_copy llmc_bert_weight_copy(const struct llmc_bert *model, int32_t index)
 {
     const struct llmc_architecture *a = &model->parameters.architecture;
-    struct llmc_weight_copy copy = {.integer_limit = (float)llmc_integer_limit(model->parameters.table[index].bits)};
+    struct llmc_weight_copy copy = {.rounding = llmc_bert_rounding(&model->parameters, index)};
     int32_t in_layer = index - LLMC_FIRST_LAYER;
     if (index == llmc_head_parameter(a, LLMC_POOLER_WEIGHT))
         copy.operand = llmc_pooler_weight(model);
@@ -180,6 +185,7 @@ llmc_status llmc_gradients_init(struct llmc_gradients *gradients, const struct l
     llmc_status status = LLMC_OK;
     memset(gradients, 0, sizeof *gradients);
     LLMC_TRY(llmc_alloc(&gradients->dense, (size_t)(parameters->total - parameters->dense_begin), sizeof(float)));
+    LLMC_TRY(llmc_alloc(&gradients->dsteps, (size_t)parameters->step_count, sizeof *gradients->dsteps));
     LLMC_TRY(llmc_alloc(&gradients->dscales, (size_t)llmc_site_count(&parameters->architecture), sizeof(double)));
 exit:
     if (status != LLMC_OK)
@@ -193,6 +199,8 @@ void llmc_gradients_release(struct llmc_gradients *gradients)
     free(gradients->rows);
     free(gradients->row_values);
     free(gradients->dscales);
+    free(gradients->dsteps);
+    free(gradients->row_dsteps);
     free(gradients->order);
     free(gradients->starts);
     free(gradients->keys);

@@ -126,6 +126,8 @@ struct llmc_gradients {
     int32_t row_count;
     double squares;    /* sum of the squares of all of them, taken while they are near; inf or NaN where one is */
     double *dscales;   /* [llmc_site_count] gradients of the input scales */
+    float *dsteps;     /* [step_count] gradients of the steps of all but the word embedding; where it has steps */
+    float *row_dsteps; /* [row_count] of those of the words */
     int32_t *order, *starts, *keys; /* scratch: tokens grouped by an embedding's row */
     int32_t capacity;  /* tokens that the arrays have room for */
 };

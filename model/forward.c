@@ -172,8 +172,8 @@ llmc_status llmc_bert_forward(struct llmc_bert *model, struct llmc_ops *ops, con
         llmc_parameter_values(p, LLMC_WORDS),
         llmc_parameter_values(p, LLMC_POSITIONS),
         llmc_parameter_values(p, LLMC_TYPES),
-        (float)llmc_integer_limit(p->table[LLMC_WORDS].bits),
-        (float)llmc_integer_limit(p->table[LLMC_POSITIONS].bits),
+        llmc_bert_rounding(p, LLMC_WORDS),
+        llmc_bert_rounding(p, LLMC_POSITIONS),
     };
     struct llmc_sequences sequences = {batch->sequences, batch->offsets};
     struct llmc_norm norm = llmc_norm_at(p, LLMC_EMBEDDING_NORM_WEIGHT);

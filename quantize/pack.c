@@ -4,7 +4,8 @@
 
 #include <math.h>
 
-void llmc_pack_rows(const float *weights, int64_t rows, int64_t cols, int bits, int8_t *integers, float *scales)
+void llmc_pack_rows(const float *weights, int64_t rows, int64_t cols, int bits, const float *steps, int8_t *integers,
+                    float *scales)
 {
     float limit = (float)llmc_integer_limit(bits);
 #pragma omp parallel for schedule(static)
@@ -13,7 +14,7 @@ void llmc_pack_rows(const float *weights, int64_t rows, int64_t cols, int bits, 
         float max = 0;
         for (int64_t i = 0; i < cols; i++)
             max = fmaxf(max, fabsf(w[i]));
-        float scale = max / limit;
+        float scale = steps && steps[row] > 0 ? steps[row] : max / limit;
         scales[row] = scale > 0 ? scale : 1.0f;
         for (int64_t i = 0; i < cols; i++)
             integers[row * cols + i] = (int8_t)fminf(fmaxf(rintf(w[i] / scales[row]), -limit), limit);

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "distill/against_teacher.h"
 #include "quantize/calibrate.h"
+#include "quantize/steps.h"
 #include "stage/measure.h"
 
 #include <stdlib.h>
@@ -13,10 +14,14 @@
 enum range_mode { RANGES_LEARNED, RANGES_AVERAGED };
 static const char *const range_modes[] = {[RANGES_LEARNED] = "learned", [RANGES_AVERAGED] = "averaged", NULL};
 
+enum step_mode { STEPS_ABSMAX, STEPS_LEARNED };
+static const char *const step_modes[] = {[STEPS_ABSMAX] = "absmax", [STEPS_LEARNED] = "learned", NULL};
+
 struct settings {
     struct llmc_train_settings train;
     struct llmc_distill_settings distill;
     int32_t weight_bits, embedding_bits;
+    enum step_mode steps;
     enum range_mode ranges;
     int32_t calibration_batches;
 };
@@ -27,6 +32,8 @@ static const struct llmc_config_key keys[] = {
     LLMC_KEY("weight_bits", struct settings, weight_bits, INT, "8", 2, 8, "integers of the linear layers")
     LLMC_KEY("embedding_bits", struct settings, embedding_bits, INT, "8", 2, 8,
              "integers of the word and position embeddings")
+    LLMC_KEY_ONE_OF("steps", struct settings, steps, step_modes, "learned",
+                    "of the integers below 8 bits: by the largest magnitude of a row, or learned")
     LLMC_KEY_ONE_OF("ranges", struct settings, ranges, range_modes, "learned",
                     "of the activations, after their calibration")
     LLMC_KEY("calibration_batches", struct settings, calibration_batches, INT, "32", 1, 10000,
@@ -35,19 +42,21 @@ static const struct llmc_config_key keys[] = {
 
 static llmc_status begin(struct llmc_train_stage *train)
 {
+    llmc_status status = LLMC_OK;
     struct llmc_stage_work *work = train->work;
     const struct settings *settings = work->stage->settings;
     struct llmc_state *state = &work->chain->state;
     const struct llmc_calibration calibration = {&work->chain->texts, work->config->seed, settings->train.batch_size,
                                                  settings->calibration_batches};
     llmc_parameters_set_bits(&state->model.parameters, settings->weight_bits, settings->embedding_bits);
-    llmc_status status = llmc_calibrate(&state->model, work->ops, &calibration, &state->ranges);
-    if (status != LLMC_OK)
-        return status;
+    if (settings->steps == STEPS_LEARNED)
+        LLMC_TRY(llmc_quantize_start_steps(&state->model.parameters));
+    LLMC_TRY(llmc_calibrate(&state->model, work->ops, &calibration, &state->ranges));
     llmc_state_apply(state);
     if (settings->ranges == RANGES_LEARNED)
         state->ranges.step = 0; /* from here on it counts Adam's steps */
-    return LLMC_OK;
+exit:
+    return status;
 }
 
 static llmc_status clear_observed(struct llmc_train_stage *train, int64_t step, int64_t steps)

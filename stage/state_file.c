@@ -7,13 +7,14 @@
 #include "formats/hdf5/file.h"
 #include "text/labels.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define NAME_NBYTES 128
 
-static const struct llmc_envelope seal = {"LLMS", 2, "stage checkpoint", 2};
+static const struct llmc_envelope seal = {"LLMS", 2, "stage checkpoint", 3};
 
 /* The fields of ranges as arrays: they are interleaved in memory. */
 static const char *const range_names[] = {"min", "max", "scale", "zero_point"};
@@ -89,7 +90,27 @@ static llmc_status write_parameters(struct llmc_h5 *file, const struct llmc_para
         snprintf(name, sizeof name, "masks/%s", parameter->name);
         if (p->mask && parameter->kind == LLMC_PARAMETER_LINEAR)
             LLMC_TRY(llmc_h5_write(file, name, LLMC_U8, 2, shape, p->mask + (parameter->offset - p->dense_begin), 0));
+        snprintf(name, sizeof name, "steps/%s", parameter->name);
+        if (llmc_parameter_steps(p, i))
+            LLMC_TRY(llmc_h5_write(file, name, LLMC_F32, 1, shape, llmc_parameter_steps(p, i), 0));
     }
+exit:
+    return status;
+}
+
+static llmc_status read_steps(struct llmc_h5 *file, const char *name, struct llmc_parameters *p, int32_t index)
+{
+    llmc_status status = LLMC_OK;
+    int64_t rows = p->table[index].rows;
+    if (!p->table[index].bits)
+        LLMC_FAIL(LLMC_ERR_FORMAT, "%s: %s, but that parameter has no bits", llmc_h5_path(file), name);
+    LLMC_TRY(llmc_parameters_make_steps(p));
+    float *steps = llmc_parameter_steps(p, index);
+    LLMC_TRY(llmc_h5_read(file, name, LLMC_F32, 1, &rows, steps));
+    for (int64_t row = 0; row < rows; row++)
+        if (!(steps[row] >= 0 && isfinite(steps[row])))
+            LLMC_FAIL(LLMC_ERR_FORMAT, "%s: %s: number %lld is %g; allowed are finite numbers from 0 on",
+                      llmc_h5_path(file), name, (long long)row, (double)steps[row]);
 exit:
     return status;
 }
@@ -108,6 +129,9 @@ static llmc_status read_parameters(struct llmc_h5 *file, struct llmc_parameters 
             LLMC_TRY(llmc_parameters_make_mask(p));
             LLMC_TRY(llmc_h5_read(file, name, LLMC_U8, 2, shape, p->mask + (parameter->offset - p->dense_begin)));
         }
+        snprintf(name, sizeof name, "steps/%s", parameter->name);
+        if (llmc_h5_has(file, name))
+            LLMC_TRY(read_steps(file, name, p, i));
     }
 exit:
     return status;
@@ -224,6 +248,11 @@ static llmc_status write_training(struct llmc_h5 *file, const struct llmc_traini
         LLMC_TRY(llmc_h5_write(file, "training/beside_m", LLMC_F32, 1, &o->beside->count, o->beside->m, 0));
         LLMC_TRY(llmc_h5_write(file, "training/beside_v", LLMC_F32, 1, &o->beside->count, o->beside->v, 0));
     }
+    if (o->steps.m) {
+        int64_t steps = t->model->parameters.step_count;
+        LLMC_TRY(llmc_h5_write(file, "training/step_m", LLMC_F32, 1, &steps, o->steps.m, 0));
+        LLMC_TRY(llmc_h5_write(file, "training/step_v", LLMC_F32, 1, &steps, o->steps.v, 0));
+    }
     LLMC_TRY(llmc_h5_write_int(file, "training", "step", t->step));
     LLMC_TRY(llmc_h5_write_int(file, "training", "optimizer_step", o->step));
     LLMC_TRY(llmc_h5_write_double(file, "training", "scale", (double)o->scale));
@@ -287,6 +316,11 @@ static llmc_status read_training(struct llmc_h5 *file, struct llmc_training *t, 
         LLMC_TRY(llmc_h5_read(file, "training/beside_m", LLMC_F32, 1, &o->beside->count, o->beside->m));
         LLMC_TRY(llmc_h5_read(file, "training/beside_v", LLMC_F32, 1, &o->beside->count, o->beside->v));
     }
+    if (o->steps.m) {
+        int64_t steps = t->model->parameters.step_count;
+        LLMC_TRY(llmc_h5_read(file, "training/step_m", LLMC_F32, 1, &steps, o->steps.m));
+        LLMC_TRY(llmc_h5_read(file, "training/step_v", LLMC_F32, 1, &steps, o->steps.v));
+    }
     LLMC_TRY(llmc_h5_read_int(file, "training", "step", &t->step));
     LLMC_TRY(llmc_h5_read_int(file, "training", "optimizer_step", &o->step));
     LLMC_TRY(llmc_h5_read_double(file, "training", "scale", &scale));
@@ -336,6 +370,9 @@ llmc_status llmc_state_save(const char *path, const struct llmc_state *state, co
     const struct llmc_parameters *p = &state->model.parameters;
     char *temporary = NULL;
     struct llmc_h5 *file = NULL;
+    struct llmc_envelope written = seal;
+    if (p->steps)
+        written.version = seal.newest;
     LLMC_TRY(llmc_file_begin(path, &temporary));
     LLMC_TRY(llmc_h5_create(&file, temporary, LLMC_ENVELOPE_NBYTES));
     LLMC_TRY(llmc_h5_write_text(file, "", "fingerprint", fingerprint));
@@ -348,7 +385,7 @@ llmc_status llmc_state_save(const char *path, const struct llmc_state *state, co
     if (training)
         LLMC_TRY(write_training(file, training, p->total, progress));
     LLMC_TRY(llmc_h5_close(&file));
-    LLMC_TRY(llmc_envelope_seal(temporary, &seal));
+    LLMC_TRY(llmc_envelope_seal(temporary, &written));
     LLMC_TRY(llmc_file_commit(&temporary, path));
 exit:
     llmc_h5_abandon(&file);

@@ -1,6 +1,7 @@
 /*
  * The HDF5 checkpoint of a model on its way through the stages.
- * Bytes 0..511: the seal of formats/hdf5/envelope.h with magic "LLMS\r\n\x1a\n", version 2. Then HDF5:
+ * Bytes 0..511: the seal of formats/hdf5/envelope.h with magic "LLMS\r\n\x1a\n", version 2; 3 where there are
+ * steps, which older readers thus refuse. Then HDF5:
  *
  *     /                      attributes: "fingerprint", the architecture (formats/checkpoint/architecture.h), "tokens_max",
  *                            the tokenizer's rules, and, where all weights have the same bits, "weight_bits",
@@ -8,13 +9,16 @@
  *     /bits                  where they differ, in place of the two: U8, bits of each parameter in their order
  *     /parameters/NAME       F32 [rows, cols] master weights, NAME as in Hugging Face's state dict
  *     /masks/NAME            U8 [rows, cols], linear weights only, when anything is pruned: 0 = pruned
+ *     /steps/NAME            F32 [rows], parameters with bits, when steps are learned: the scale of each row's integers;
+ *                            0: by the row's largest magnitude
  *     /inputs/...            when activations are quantised, one number per input of a linear layer:
  *                            F32 "min", "max", "scale", "zero_point", "m", "v"; attribute "step"
  *     /vocabulary, /labels   U8 [n] lines, each ended by '\n', as in the compressed checkpoint
  *     /training/...          only while a stage is under way (train/optimizer.h): F32 "m", "v" [total], I32 "word_step"
  *                            [vocabulary], F32 "learning_rates" [optimizer_step], "beside_values", "beside_m",
- *                            "beside_v" [n] where numbers train beside the model, "numbers" [n] where the stage has some
- *                            of its own; attributes "step", "optimizer_step", "scale", "good_steps", "initial_sparsity",
+ *                            "beside_v" [n] where numbers train beside the model, "step_m", "step_v" [rows of parameters
+ *                            that take bits] where there are steps, "numbers" [n] where the stage has some of its own;
+ *                            attributes "step", "optimizer_step", "scale", "good_steps", "initial_sparsity",
  *                            "metrics_bytes", "seconds"
  */
 #ifndef LLMC_STAGE_STATE_FILE_H

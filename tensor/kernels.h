@@ -110,6 +110,9 @@ struct llmc_kernels {
     void (*min_max)(const float *x, float *min, float *max, size_t n); /* widens [*min, *max] */
     /* Fake quantisation of weights: y = scale * clamp(rint(x / scale), -limit, limit). y may be x. */
     void (*fake_weight)(const float *x, float scale, float limit, float *y, size_t n);
+    /* Its straight-through estimator (Esser et al., 2020, "Learned Step Size Quantization"): dy, the gradient of y,
+     * becomes 0 where x / scale lies beyond the limit; returns the gradient of the scale. */
+    double (*fake_weight_backward)(const float *x, float scale, float limit, float *dy, size_t n);
     /* Fake quantisation of activations; y may be x. */
     void (*fake_input)(const struct llmc_quantizer *quantizer, const float *x, float *y, size_t n);
     /* Straight-through estimator: dx = dy where x was inside the range, else 0; returns the gradient of

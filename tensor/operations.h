@@ -110,11 +110,18 @@ void llmc_op_attention_backward(struct llmc_ops *ops, const struct llmc_matrix *
                                 const struct llmc_dropout *dropout, const float *lse,
                                 const struct llmc_matrix *dcontext, const struct llmc_matrix *dqkv);
 
-/* Embedding tables, FP32: words [V, H], positions [P, H], types [Y, H]. A limit above 0: its
- * rows are fake-quantised to integers in [-limit, limit], one scale a row. */
+/* How rows of weights become integers in [-limit, limit], one scale a row: the row's step, or where that is 0 or there
+ * are none, its largest magnitude / limit (1 where that is 0). */
+struct llmc_rounding {
+    float limit;        /* 0: they are not rounded */
+    const float *steps; /* [rows] or NULL */
+};
+
+/* Embedding tables, FP32: words [V, H], positions [P, H], types [Y, H], and how rows of the first two are
+ * fake-quantised. */
 struct llmc_embeddings {
     const float *words, *positions, *types;
-    float words_limit, positions_limit;
+    struct llmc_rounding words_rounding, positions_rounding;
 };
 
 /* y = dropout(norm(words[ids] + positions[place in the sequence] + types[types])); normalised and rstd as above. */
@@ -164,11 +171,17 @@ void llmc_op_min_max(struct llmc_ops *ops, const struct llmc_matrix *x, float *m
 struct llmc_weight_copy {
     struct llmc_operand operand; /* data NULL: there is no copy */
     int64_t first_row;
-    float integer_limit; /* above 0: fake quantised, one scale a row, scale = absmax / integer_limit (1 where that is 0) */
+    struct llmc_rounding rounding; /* fake quantisation; its steps are those of the weight's rows */
 };
 
 /* Makes the compute copy of a weight [rows, cols]: rounded to the operand's number format, in its form. */
 void llmc_op_cast_weight(struct llmc_ops *ops, const float *weight, int64_t rows, const struct llmc_weight_copy *copy);
+
+/* The backward of rounding by steps, in place: `dweight` [count, cols], the gradient of rounded rows, becomes that of the
+ * rows, and dsteps [count] that of their steps. weight: of all rows; rows [count]: which of them, NULL: all from the
+ * first on. Rows without a step keep their gradient, and get 0. */
+void llmc_op_rounding_backward(struct llmc_ops *ops, const struct llmc_rounding *rounding, const float *weight,
+                               const int32_t *rows, int64_t count, int64_t cols, float *dweight, float *dsteps);
 
 /* The sum of squares of n numbers, for clipping; inf or NaN where one is. */
 double llmc_op_sum_squares(struct llmc_ops *ops, const float *x, int64_t n);

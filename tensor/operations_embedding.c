@@ -2,13 +2,13 @@
 
 #include <string.h>
 
-/* row += table row, fake-quantised with one scale for the row when integer_limit > 0. */
-static void add_row(const struct llmc_kernels *k, const float *table_row, float integer_limit, float *work,
-                    float *row, size_t n)
+/* row += row `index` of a table, rounded. */
+static void add_row(const struct llmc_kernels *k, const float *table, const struct llmc_rounding *rounding,
+                    int64_t index, float *work, float *row, size_t n)
 {
-    if (integer_limit > 0) {
-        float scale = k->absmax(table_row, n) / integer_limit;
-        k->fake_weight(table_row, scale > 0 ? scale : 1.0f, integer_limit, work, n);
+    const float *table_row = table + (size_t)index * n;
+    if (rounding->limit > 0) {
+        k->fake_weight(table_row, row_scale(k, rounding, index, table_row, n), rounding->limit, work, n);
         table_row = work;
     }
     k->add(row, table_row, n);
@@ -27,9 +27,9 @@ void llmc_op_embed(struct llmc_ops *ops, const struct llmc_embeddings *tables, c
         for (int64_t s = w.begin; s < w.end; s++) {
             for (int32_t t = sequences->offsets[s]; t < sequences->offsets[s + 1]; t++) {
                 memset(w.row[0], 0, n * sizeof *w.row[0]);
-                add_row(k, tables->words + (size_t)ids[t] * n, tables->words_limit, w.row[1], w.row[0], n);
-                add_row(k, tables->positions + (size_t)(t - sequences->offsets[s]) * n, tables->positions_limit,
-                        w.row[1], w.row[0], n);
+                add_row(k, tables->words, &tables->words_rounding, ids[t], w.row[1], w.row[0], n);
+                add_row(k, tables->positions, &tables->positions_rounding, t - sequences->offsets[s], w.row[1],
+                        w.row[0], n);
                 k->add(w.row[0], tables->types + (size_t)types[t] * n, n);
                 rstd[t] = k->norm(w.row[0], norm->weight, norm->bias, norm->epsilon, w.row[1], n);
                 if (normalised)

@@ -20,4 +20,14 @@ void llmc_clear_partials(struct llmc_ops *ops);
 /* sum [width] += partial sum number `partial` of every thread, in the order of the threads. */
 void llmc_add_partials(struct llmc_ops *ops, int partial, int64_t width, float *sum);
 
+/* The scale of row `row` of weights that are rounded; x [n]: its numbers. */
+static inline float row_scale(const struct llmc_kernels *k, const struct llmc_rounding *rounding, int64_t row,
+                              const float *x, size_t n)
+{
+    if (rounding->steps && rounding->steps[row] > 0)
+        return rounding->steps[row];
+    float scale = k->absmax(x, n) / rounding->limit;
+    return scale > 0 ? scale : 1.0f;
+}
+
 #endif

@@ -82,10 +82,9 @@ static void store_packed_rows(const struct llmc_kernels *k, const struct llmc_we
     struct llmc_tiles_weight weight = {out->data, out->number, out->rows, out->cols};
     uint16_t numbers[PANEL_ROWS][STRIP];
     float scales[PANEL_ROWS];
-    for (int i = 0; i < PANEL_ROWS && copy->integer_limit > 0; i++) {
-        scales[i] = k->absmax(source->values + i * out->cols, (size_t)out->cols) / copy->integer_limit;
-        scales[i] = scales[i] > 0 ? scales[i] : 1.0f;
-    }
+    for (int i = 0; i < PANEL_ROWS && copy->rounding.limit > 0; i++)
+        scales[i] = row_scale(k, &copy->rounding, row - copy->first_row + i, source->values + i * out->cols,
+                              (size_t)out->cols);
     for (int64_t col = 0; col < out->cols; col += STRIP) {
         int64_t count = out->cols - col < STRIP ? out->cols - col : STRIP;
         for (int i = 0; i < PANEL_ROWS; i++) {
@@ -93,8 +92,8 @@ static void store_packed_rows(const struct llmc_kernels *k, const struct llmc_we
             const float *strip = source->values + first;
             if (source->update)
                 adamw_numbers(k, source->update, source->update_first + first, count);
-            if (copy->integer_limit > 0) {
-                k->fake_weight(strip, scales[i], copy->integer_limit, scratch, (size_t)count);
+            if (copy->rounding.limit > 0) {
+                k->fake_weight(strip, scales[i], copy->rounding.limit, scratch, (size_t)count);
                 strip = scratch;
             }
             k->narrow(strip, out->number, numbers[i], (size_t)count);
@@ -117,9 +116,9 @@ static void store_rows(const struct llmc_kernels *k, const struct llmc_weight_co
     for (int64_t end = row + count; row < end; row++, values += n) {
         size_t first = (size_t)row * n;
         const float *rounded = values;
-        if (copy->integer_limit > 0) {
-            float scale = k->absmax(values, n) / copy->integer_limit;
-            k->fake_weight(values, scale > 0 ? scale : 1.0f, copy->integer_limit, w->row[0], n);
+        if (copy->rounding.limit > 0) {
+            float scale = row_scale(k, &copy->rounding, row - copy->first_row, values, n);
+            k->fake_weight(values, scale, copy->rounding.limit, w->row[0], n);
             rounded = w->row[0];
         }
         if (out->number == LLMC_F16 && out->form == LLMC_OPERAND_F32) {
@@ -163,7 +162,7 @@ static void update_block(const struct llmc_kernels *k, const struct llmc_update 
 {
     int64_t row = block * BLOCK_ROWS, count = rows_of_block(u->rows, block), first = row * u->cols;
     const struct llmc_weight_copy *copy = &u->copy;
-    if (copy->operand.data && copy->operand.form == LLMC_OPERAND_PACKED && !(copy->integer_limit > 0)) {
+    if (copy->operand.data && copy->operand.form == LLMC_OPERAND_PACKED && !(copy->rounding.limit > 0)) {
         struct strip_source source = {u, u->p + first, first};
         store_packed_rows(k, copy, copy->first_row + row, &source, w->row[0]);
         return;
@@ -205,6 +204,20 @@ void llmc_op_catch_up(struct llmc_ops *ops, const struct llmc_missed_row *rows, 
 #pragma omp parallel for schedule(static)
     for (int32_t i = 0; i < count; i++)
         k->missed_steps(&rows[i].missed, rows[i].p, rows[i].m, rows[i].v, (size_t)rows[i].cols);
+}
+
+void llmc_op_rounding_backward(struct llmc_ops *ops, const struct llmc_rounding *rounding, const float *weight,
+                               const int32_t *rows, int64_t count, int64_t cols, float *dweight, float *dsteps)
+{
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < count; i++) {
+        int64_t row = rows ? rows[i] : i;
+        float step = rounding->steps[row];
+        dsteps[i] = 0;
+        if (step > 0)
+            dsteps[i] = (float)ops->kernels->fake_weight_backward(weight + row * cols, step, rounding->limit,
+                                                                  dweight + i * cols, (size_t)cols);
+    }
 }
 
 /* Flat arrays are divided in blocks of this size, so that every thread count cuts at aligned places. */

@@ -29,6 +29,10 @@ llmc_status llmc_optimizer_init(struct llmc_optimizer *o, const struct llmc_para
     o->growth_interval = GROWTH_INTERVAL;
     LLMC_TRY(llmc_alloc(&o->m, (size_t)parameters->total, sizeof *o->m));
     LLMC_TRY(llmc_alloc(&o->v, (size_t)parameters->total, sizeof *o->v));
+    if (parameters->steps) {
+        LLMC_TRY(llmc_alloc(&o->steps.m, (size_t)parameters->step_count, sizeof *o->steps.m));
+        LLMC_TRY(llmc_alloc(&o->steps.v, (size_t)parameters->step_count, sizeof *o->steps.v));
+    }
     LLMC_TRY(llmc_alloc(&o->word_step, (size_t)parameters->table[LLMC_WORDS].rows, sizeof *o->word_step));
 exit:
     if (status != LLMC_OK)
@@ -40,6 +44,8 @@ void llmc_optimizer_release(struct llmc_optimizer *o)
 {
     free(o->m);
     free(o->v);
+    free(o->steps.m);
+    free(o->steps.v);
     free(o->word_step);
     free(o->learning_rates);
     free(o->updates);
@@ -60,12 +66,30 @@ static llmc_status select_moments(float **moments, const struct llmc_parameters 
     return LLMC_OK;
 }
 
+/* The same of those of steps. */
+static llmc_status select_step_moments(float **moments, const struct llmc_parameters *to,
+                                       const struct llmc_parameters *from, const struct llmc_selection *selection)
+{
+    float *selected;
+    llmc_status status = llmc_alloc(&selected, (size_t)to->step_count, sizeof *selected);
+    if (status != LLMC_OK)
+        return status;
+    llmc_select_steps(to, from, selection, *moments, selected);
+    free(*moments);
+    *moments = selected;
+    return LLMC_OK;
+}
+
 llmc_status llmc_optimizer_select(struct llmc_optimizer *o, const struct llmc_parameters *to,
                                   const struct llmc_parameters *from, const struct llmc_selection *selection)
 {
     llmc_status status = LLMC_OK;
     LLMC_TRY(select_moments(&o->m, to, from, selection));
     LLMC_TRY(select_moments(&o->v, to, from, selection));
+    if (o->steps.m) {
+        LLMC_TRY(select_step_moments(&o->steps.m, to, from, selection));
+        LLMC_TRY(select_step_moments(&o->steps.v, to, from, selection));
+    }
     if (selection->words) {
         int32_t *word_step;
         LLMC_TRY(llmc_alloc(&word_step, (size_t)selection->word_count, sizeof *word_step));
@@ -130,6 +154,7 @@ void llmc_optimizer_catch_up(struct llmc_optimizer *o, struct llmc_ops *ops, str
         rows[count++] = (struct llmc_missed_row){missed_since(o, o->word_step[row]),
                                                  model->parameters.values + offset, o->m + offset, o->v + offset,
                                                  words->cols};
+        llmc_optimizer_catch_up_step(&o->steps, &model->parameters, row, &rows[count - 1].missed);
         o->word_step[row] = (int32_t)o->step; /* also so that a word that the batch repeats catches up once */
         if (count == ROWS_AT_ONCE) {
             llmc_op_catch_up(ops, rows, count);
@@ -241,6 +266,7 @@ llmc_status llmc_optimizer_step(struct llmc_optimizer *o, struct llmc_ops *ops, 
         .correction2 = (float)(1.0 - pow((double)o->beta2, (double)o->step)),
         .gradient_scale = (float)factor,
     };
+    llmc_optimizer_move_steps(&o->steps, &model->parameters, gradients, &settings, o->scale); /* the copies need them */
     int32_t count = list_updates(o, model, gradients, &settings);
     llmc_op_update(ops, o->updates, count);
     if (o->scaling && ++o->good_steps >= o->growth_interval) {

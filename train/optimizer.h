@@ -30,7 +30,7 @@
 
 #include "architecture/select.h"
 #include "base/status.h"
-#include "model/bert.h"
+#include "train/optimizer_steps.h"
 
 #include <stdbool.h>
 
@@ -44,6 +44,7 @@ struct llmc_beside {
 
 struct llmc_optimizer {
     float *m, *v;       /* [total] first and second moments, offsets of the parameters */
+    struct llmc_step_moments steps;
     int32_t *word_step; /* [vocabulary] the step that this row of the word embedding, with its moments, is at; 0: no
                          * batch had it */
     int64_t step;       /* steps that changed the weights */

@@ -40,7 +40,8 @@ static llmc_status fill_tensor(const struct llmc_state *state, int32_t index, st
         tensor->number = LLMC_I8;
         LLMC_TRY(llmc_alloc(&tensor->data, count, 1));
         LLMC_TRY(llmc_alloc(&tensor->scales, (size_t)parameter->rows, sizeof *tensor->scales));
-        llmc_pack_rows(values, parameter->rows, parameter->cols, tensor->bits, tensor->data, tensor->scales);
+        llmc_pack_rows(values, parameter->rows, parameter->cols, tensor->bits, llmc_parameter_steps(p, index),
+                       tensor->data, tensor->scales);
     } else if (llmc_parameter_takes_bits(parameter->kind)) {
         tensor->number = LLMC_F16;
         uint16_t *halves;

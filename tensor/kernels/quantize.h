@@ -29,14 +29,28 @@ static inline float clamp(float x, float low, float high)
     return x > high ? high : x;
 }
 
+/* Clamping before rounding keeps round_even inside its domain and gives the same integer. */
 static void fake_weight(const float *x, float scale, float limit, float *y, size_t n)
 {
 #pragma omp simd
     for (size_t i = 0; i < n; i++)
-        y[i] = scale * clamp(round_even(x[i] / scale), -limit, limit);
+        y[i] = scale * round_even(clamp(x[i] / scale, -limit, limit));
 }
 
-/* Clamping before rounding keeps round_even inside its domain and gives the same integer. */
+static double fake_weight_backward(const float *x, float scale, float limit, float *dy, size_t n)
+{
+    double sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (size_t i = 0; i < n; i++) {
+        float u = x[i] / scale;
+        float clamped = clamp(u, -limit, limit);
+        float inside = clamped == u ? 1.0f : 0.0f;
+        sum += (double)(dy[i] * (round_even(clamped) - inside * clamped));
+        dy[i] *= inside;
+    }
+    return sum;
+}
+
 static inline float quantize_input(const struct llmc_quantizer *s, float x)
 {
     return round_even(clamp(x * s->inverse, -s->zero_point, 255.0f - s->zero_point));

@@ -43,6 +43,7 @@ const struct llmc_kernels JOIN(llmc_kernels_, LLMC_VARIANT) = {
     .absmax = absmax,
     .min_max = min_max,
     .fake_weight = fake_weight,
+    .fake_weight_backward = fake_weight_backward,
     .fake_input = fake_input,
     .fake_input_backward = fake_input_backward,
 };

@@ -17,8 +17,11 @@ static void make_old(struct llmc_parameters *p)
 {
     assert_ok(llmc_parameters_init(p, &shape));
     assert_ok(llmc_parameters_make_mask(p));
+    assert_ok(llmc_parameters_make_steps(p));
     for (int32_t i = 0; i < p->count; i++) {
         p->table[i].bits = llmc_parameter_takes_bits(p->table[i].kind) ? 2 + i % 7 : 0;
+        for (int64_t row = 0; p->table[i].bits && row < p->table[i].rows; row++)
+            llmc_parameter_steps(p, i)[row] = number_at(i, row, 0);
         for (int64_t j = 0; j < p->table[i].rows * p->table[i].cols; j++) {
             llmc_parameter_values(p, i)[j] = number_at(i, j / p->table[i].cols, j % p->table[i].cols);
             if (i != LLMC_WORDS)
@@ -64,6 +67,8 @@ static void check_numbers(const struct llmc_parameters *new, const struct llmc_p
         else if (parts && (has(p->name, "intermediate") || has(p->name, "output.dense.weight")))
             cols = parts->neurons;
         assert_int_equal(p->bits, old->table[from].bits);
+        for (int64_t r = 0; p->bits && r < p->rows; r++)
+            assert_true(llmc_parameter_steps(new, i)[r] == number_at(from, place(rows, row_width, r), 0));
         for (int64_t r = 0; r < p->rows; r++)
             for (int64_t c = 0; c < p->cols; c++) {
                 int64_t j = r * p->cols + c, old_r = place(rows, row_width, r), old_c = place(cols, col_width, c);
@@ -100,13 +105,14 @@ static void numbers_follow_their_parts(void **state)
     llmc_parameters_release(&old);
 }
 
-static void without_a_mask_there_is_none(void **state)
+static void without_mask_and_steps_there_are_none(void **state)
 {
     (void)state;
     struct llmc_parameters old, new;
     assert_ok(llmc_parameters_init(&old, &shape));
     assert_ok(llmc_parameters_select(&new, &old, &(struct llmc_selection){0}));
     assert_null(new.mask);
+    assert_null(new.steps);
     llmc_parameters_release(&new);
     llmc_parameters_release(&old);
 }
@@ -145,7 +151,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_follow_their_parts),
-        cmocka_unit_test(without_a_mask_there_is_none),
+        cmocka_unit_test(without_mask_and_steps_there_are_none),
         cmocka_unit_test(what_is_not_there_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,7 +74,7 @@ stages:
   - {stage: logits}
   - {stage: distill, epochs: 2, learning_rate: 1.0e-3}
   - {stage: prune, epochs: 1, sparsity: 0.5, learning_rate: 1.0e-3}
-  - {stage: qat, epochs: 1, learning_rate: 5.0e-4, calibration_batches: 4}
+  - {stage: qat, epochs: 1, learning_rate: 5.0e-4, weight_bits: 6, embedding_bits: 4, calibration_batches: 4}
   - {stage: export}
   - {stage: verify}
 """

@@ -5,6 +5,8 @@
 #include "formats/hdf5/file.h"
 #include "stage/state_file.h"
 
+#include <math.h>
+
 static const struct llmc_architecture even = {40, 12, 2, 16, 8, 3, LLMC_GELU, 1e-12f, 2, {{2, 24}, {2, 24}}};
 static const struct llmc_architecture layered = {40, 12, 2, 16, 8, 3, LLMC_GELU, 1e-12f, 2, {{1, 24}, {3, 5}}};
 
@@ -34,6 +36,9 @@ static void check_round_trip(struct llmc_state *state)
     assert_memory_equal(a->values, b->values, (size_t)a->total * sizeof *a->values);
     for (int32_t i = 0; i < a->count; i++)
         assert_int_equal(a->table[i].bits, b->table[i].bits);
+    assert_int_equal(a->steps != NULL, b->steps != NULL);
+    for (int64_t i = 0; a->steps && i < a->step_count; i++)
+        assert_true(a->steps[i] == b->steps[i]);
     llmc_state_release(&read);
     llmc_state_release(state);
 }
@@ -56,6 +61,35 @@ static void test_round_trips(void **unused)
         state.model.parameters.table[llmc_layer_parameter(1, LLMC_KEY_WEIGHT)].bits = 3;
         state.model.parameters.table[llmc_layer_parameter(0, LLMC_OUTPUT_WEIGHT)].bits = 0;
         check_round_trip(&state);
+    }
+}
+
+/* Of parameters with few bits; the others keep 0. */
+static void make_steps(struct llmc_parameters *p)
+{
+    llmc_parameters_set_bits(p, 3, 8);
+    assert_ok(llmc_parameters_make_steps(p));
+    for (int32_t i = 0; i < p->count; i++)
+        for (int64_t row = 0; p->table[i].bits == 3 && row < p->table[i].rows; row++)
+            llmc_parameter_steps(p, i)[row] = 0.5f + (float)(i + row);
+}
+
+static void test_steps(void **unused)
+{
+    (void)unused;
+    static const float bad[] = {-1, NAN, INFINITY};
+    struct llmc_state state, read = {0};
+    make(&state, &layered);
+    make_steps(&state.model.parameters);
+    check_round_trip(&state);
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        make(&state, &even);
+        make_steps(&state.model.parameters);
+        llmc_parameter_steps(&state.model.parameters, LLMC_FIRST_LAYER)[2] = bad[i];
+        assert_ok(llmc_state_save(test_path("steps.h5"), &state, "f", NULL, NULL));
+        assert_fails(llmc_state_load(test_path("steps.h5"), LLMC_F32, &read), LLMC_ERR_FORMAT,
+                     "steps/bert.encoder.layer.0.attention.self.query.weight: number 2 is");
+        llmc_state_release(&state);
     }
 }
 
@@ -113,6 +147,7 @@ static llmc_status save_and_load(int64_t steps, int32_t word, int32_t word_step,
     struct llmc_state state;
     make(&state, &even);
     struct llmc_training training = {.model = &state.model, .step = steps + 1}, again = {.model = &state.model};
+    make_steps(&state.model.parameters);
     assert_ok(llmc_optimizer_init(&training.optimizer, &state.model.parameters, 0.01f, 1, true));
     assert_ok(llmc_optimizer_init(&again.optimizer, &state.model.parameters, 0.01f, 1, true));
     assert_ok(llmc_optimizer_reserve(&training.optimizer, steps));
@@ -120,10 +155,13 @@ static llmc_status save_and_load(int64_t steps, int32_t word, int32_t word_step,
     for (int64_t i = 0; i < steps; i++)
         training.optimizer.learning_rates[i] = 0.5f + (float)i;
     training.optimizer.word_step[word] = word_step;
+    training.optimizer.steps.m[3] = 0.25f;
+    training.optimizer.steps.v[4] = 0.5f;
     assert_ok(llmc_state_save(test_path("part.h5"), &state, "f", &training, &progress));
     llmc_status status = llmc_state_load_training(test_path("part.h5"), &again, &back);
     if (status == LLMC_OK) {
         assert_int_equal(again.step, steps + 1);
+        assert_true(again.optimizer.steps.m[3] == 0.25f && again.optimizer.steps.v[4] == 0.5f);
         assert_true(back.initial_sparsity == 0.25 && back.metrics_nbytes == 17 && back.seconds == 2.5);
         assert_int_equal(back.number_count, 3);
         assert_memory_equal(back.numbers, numbers, sizeof numbers);
@@ -161,6 +199,7 @@ static void test_training_under_way(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trips), cmocka_unit_test(test_bad_bits),
+                                       cmocka_unit_test(test_steps),
                                        cmocka_unit_test(test_training_under_way)};
     return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
 }

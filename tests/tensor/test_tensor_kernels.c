@@ -445,6 +445,31 @@ static void check_fake_weight(const struct llmc_kernels *k, size_t n)
     block_close(&y_block, y);
 }
 
+static void check_fake_weight_backward(const struct llmc_kernels *k, size_t n)
+{
+    static const float limits[] = {1, 3, 127};
+    struct block x_block, y_block;
+    float *x = block_open(&x_block, n, sizeof *x), *dy = block_open(&y_block, n, sizeof *dy), expected[1023];
+    for (size_t l = 0; l < COUNT_OF(limits); l++) {
+        double sum = 0, magnitude = 1e-30;
+        float scale = 0.7f * 2 / limits[l]; /* cuts off some of [-2, 2] */
+        fill(x, n, 25, 2);
+        fill(dy, n, 26, 1);
+        for (size_t i = 0; i < n; i++) {
+            float u = x[i] / scale, inside = fabsf(u) <= limits[l] ? 1.0f : 0.0f;
+            float term = dy[i] * (rintf(clamped(u, -limits[l], limits[l])) - inside * u);
+            sum += (double)term;
+            magnitude += fabs((double)term);
+            expected[i] = dy[i] * inside;
+        }
+        double got = k->fake_weight_backward(x, scale, limits[l], dy, n);
+        assert_same(dy, expected, n, "dy");
+        assert_true(fabs(got - sum) <= 1e-6 * magnitude); /* products may be fused with sums */
+    }
+    block_close(&x_block, x);
+    block_close(&y_block, dy);
+}
+
 static void check_fake_input(const struct llmc_kernels *k, size_t n)
 {
     static const struct llmc_quantizer quantizers[] = {
@@ -513,6 +538,7 @@ KERNEL_TEST(sum)
 KERNEL_TEST(mask)
 KERNEL_TEST(ranges)
 KERNEL_TEST(fake_weight)
+KERNEL_TEST(fake_weight_backward)
 KERNEL_TEST(fake_input)
 
 /* The environment takes versions away, from the best down; portable stays. */
@@ -549,7 +575,8 @@ int main(void)
         cmocka_unit_test(test_all_halves), cmocka_unit_test(test_activation),  cmocka_unit_test(test_norm),
         cmocka_unit_test(test_dropout),     cmocka_unit_test(test_adamw),
         cmocka_unit_test(test_missed_steps), cmocka_unit_test(test_sum), cmocka_unit_test(test_mask), cmocka_unit_test(test_ranges),
-        cmocka_unit_test(test_fake_weight), cmocka_unit_test(test_fake_input),  cmocka_unit_test(test_disabled_features),
+        cmocka_unit_test(test_fake_weight), cmocka_unit_test(test_fake_weight_backward),
+        cmocka_unit_test(test_fake_input),  cmocka_unit_test(test_disabled_features),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

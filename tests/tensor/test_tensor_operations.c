@@ -94,7 +94,7 @@ static void run_all(int threads, enum llmc_number number, int32_t tokens, struct
     record(r, &dqkv);
     llmc_op_sum_rows(&ops, &x, sums[4]);
     for (int limit = 0; limit <= 7; limit += 7) {
-        struct llmc_embeddings tables = {words.data, positions.data, kinds.data, (float)limit, (float)limit};
+        struct llmc_embeddings tables = {words.data, positions.data, kinds.data, {(float)limit, NULL}, {(float)limit, NULL}};
         llmc_op_embed(&ops, &tables, ids, types, &sequences, &norm, &dropout, &normalised, rstd, &y);
         record(r, &y);
     }
@@ -122,7 +122,7 @@ static void run_all(int threads, enum llmc_number number, int32_t tokens, struct
     float scalars[4] = {(float)dscale, min, max, 0};
     for (int limit = 0; limit <= 127; limit += 127) {
         enum llmc_operand_form form = llmc_gemm_operand_form(&ops.gemm, number);
-        struct llmc_weight_copy copy = {{cast.data, form, number, VOCABULARY, HIDDEN}, 0, (float)limit};
+        struct llmc_weight_copy copy = {{cast.data, form, number, VOCABULARY, HIDDEN}, 0, {(float)limit, NULL}};
         llmc_op_cast_weight(&ops, words.data, VOCABULARY, &copy);
         cast = llmc_matrix(cast.data, form == LLMC_OPERAND_F32 ? LLMC_F32 : number, VOCABULARY, HIDDEN);
         record(r, &cast);

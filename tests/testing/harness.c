@@ -4,6 +4,7 @@
 #include "model/bert.h"
 #include "prune/magnitude.h"
 #include "quantize/pack.h"
+#include "quantize/steps.h"
 #include "architecture/task.h"
 #include "train/optimizer.h"
 
@@ -97,6 +98,24 @@ int harness_fake(struct harness *h, const int32_t *bits, const float *scales, co
         h->quantizers[i] = quantizer;
     }
     return 0;
+}
+
+float *harness_steps(struct harness *h, int index)
+{
+    return llmc_parameters_make_steps(&h->model.parameters) == LLMC_OK ? llmc_parameter_steps(&h->model.parameters, index)
+                                                                      : NULL;
+}
+
+void harness_dsteps(struct harness *h, int index, float *dsteps)
+{
+    const struct llmc_parameter *parameter = &h->model.parameters.table[index];
+    const struct llmc_gradients *g = &h->gradients;
+    memcpy(dsteps, g->dsteps + parameter->step, (size_t)parameter->rows * sizeof *dsteps);
+    if (index != LLMC_WORDS)
+        return;
+    memset(dsteps, 0, (size_t)parameter->rows * sizeof *dsteps);
+    for (int32_t i = 0; i < g->row_count; i++)
+        dsteps[g->rows[i]] = g->row_dsteps[i];
 }
 
 int harness_forward(struct harness *h, int32_t sequences, const int32_t *ids, const uint8_t *types,
@@ -222,14 +241,21 @@ int harness_prune(struct harness *h, double sparsity)
     return result(llmc_prune_to(&h->model.parameters, sparsity));
 }
 
-void harness_pack_rows(const float *weights, int64_t rows, int64_t cols, int bits, int8_t *integers, float *scales)
+void harness_pack_rows(const float *weights, int64_t rows, int64_t cols, int bits, const float *steps,
+                       int8_t *integers, float *scales)
 {
-    llmc_pack_rows(weights, rows, cols, bits, integers, scales);
+    llmc_pack_rows(weights, rows, cols, bits, steps, integers, scales);
 }
 
-int harness_cast_weight(struct harness *h, const float *weight, float limit, int64_t rows, int64_t cols, float *out)
+void harness_best_steps(const float *weights, int64_t rows, int64_t cols, int bits, float *steps)
 {
-    struct llmc_weight_copy copy = {{out, LLMC_OPERAND_F32, LLMC_F32, rows, cols}, 0, limit};
+    llmc_quantize_best_steps(weights, rows, cols, bits, steps);
+}
+
+int harness_cast_weight(struct harness *h, const float *weight, float limit, const float *steps, int64_t rows,
+                        int64_t cols, float *out)
+{
+    struct llmc_weight_copy copy = {{out, LLMC_OPERAND_F32, LLMC_F32, rows, cols}, 0, {limit, steps}};
     if (llmc_ops_reserve(&h->ops, cols, 1, 1) != LLMC_OK)
         return -1;
     llmc_op_cast_weight(&h->ops, weight, rows, &copy);

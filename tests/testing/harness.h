@@ -24,6 +24,11 @@ int harness_site_count(struct harness *h);
 /* Fake quantisation: bits of each parameter (0: off), quantisers [sites] as scale and zero point (NULL: off). */
 int harness_fake(struct harness *h, const int32_t *bits, const float *scales, const float *zero_points);
 
+/* The steps [rows] of parameter `index`, made for all where there are none; NULL without memory or bits. And after
+ * backward their gradients [rows], those of words spread out. */
+float *harness_steps(struct harness *h, int index);
+void harness_dsteps(struct harness *h, int index, float *dsteps);
+
 /* One pass over a packed batch: logits [S, L]. With keep and an optimiser, the batch's words catch up first. */
 int harness_forward(struct harness *h, int32_t sequences, const int32_t *ids, const uint8_t *types,
                     const int32_t *offsets, float dropout, uint64_t key, int keep, float *logits);
@@ -54,8 +59,12 @@ uint8_t *harness_mask(struct harness *h);
 int harness_prune(struct harness *h, double sparsity);
 
 /* Quantisation of weights: packed integers and scales, and the compute copy that fake quantisation makes. */
-void harness_pack_rows(const float *weights, int64_t rows, int64_t cols, int bits, int8_t *integers, float *scales);
-int harness_cast_weight(struct harness *h, const float *weight, float limit, int64_t rows, int64_t cols, float *out);
+void harness_pack_rows(const float *weights, int64_t rows, int64_t cols, int bits, const float *steps,
+                       int8_t *integers, float *scales);
+int harness_cast_weight(struct harness *h, const float *weight, float limit, const float *steps, int64_t rows,
+                        int64_t cols, float *out);
+/* The steps that learning starts from. */
+void harness_best_steps(const float *weights, int64_t rows, int64_t cols, int bits, float *steps);
 /* Fake quantisation of an input [rows, cols]: y, and from the gradient dy of y: dx and the scale's. */
 int harness_fake_input(struct harness *h, float scale, float zero_point, int64_t rows, int64_t cols, const float *x,
                        float *y);

@@ -17,6 +17,7 @@ def library():
     lib.harness_values.restype = ctypes.POINTER(ctypes.c_float)
     lib.harness_loss.restype = ctypes.c_double
     lib.harness_moments.restype = ctypes.POINTER(ctypes.c_float)
+    lib.harness_steps.restype = ctypes.POINTER(ctypes.c_float)
     lib.harness_mask.restype = ctypes.POINTER(ctypes.c_uint8)
     lib.harness_learning_rate.restype = ctypes.c_double
     return lib
@@ -161,10 +162,22 @@ class Model:
     def prune(self, sparsity):
         self.check(self.lib.harness_prune(self.handle, ctypes.c_double(sparsity)))
 
-    def cast_weight(self, weight, limit):
+    def steps(self, name):
+        """A view of the steps [rows] of a parameter with bits, made where there are none."""
+        index = list(self.table).index(name)
+        return np.ctypeslib.as_array(self.lib.harness_steps(self.handle, index), (self.table[name][1],))
+
+    def dsteps(self, name):
+        """Their gradients, after backward."""
+        out = np.zeros(self.table[name][1], np.float32)
+        self.lib.harness_dsteps(self.handle, list(self.table).index(name), pointer(out, ctypes.c_float))
+        return out
+
+    def cast_weight(self, weight, limit, steps=None):
         """The compute copy of a matrix in FP32, fake-quantised when limit > 0."""
         out = np.zeros_like(weight)
         self.check(self.lib.harness_cast_weight(self.handle, pointer(weight, ctypes.c_float), ctypes.c_float(limit),
+                                                pointer(steps, ctypes.c_float),
                                                 *map(ctypes.c_int64, weight.shape), pointer(out, ctypes.c_float)))
         return out
 
@@ -198,11 +211,19 @@ class Checks:
         self.failures += not ok
 
 
-def pack_rows(weights, bits):
+def best_steps(weights, bits):
+    steps = np.zeros(len(weights), np.float32)
+    library().harness_best_steps(pointer(weights, ctypes.c_float), *map(ctypes.c_int64, weights.shape), bits,
+                                 pointer(steps, ctypes.c_float))
+    return steps
+
+
+def pack_rows(weights, bits, steps=None):
     """Returns (integers [rows, cols], scales [rows])."""
     rows, cols = weights.shape
     integers, scales = np.zeros((rows, cols), np.int8), np.zeros(rows, np.float32)
     library().harness_pack_rows(pointer(weights, ctypes.c_float), ctypes.c_int64(rows), ctypes.c_int64(cols), bits,
+                                pointer(steps, ctypes.c_float),
                                 pointer(integers, ctypes.c_int8), pointer(scales, ctypes.c_float))
     return integers, scales
 
