@@ -39,6 +39,7 @@ struct llmc_teacher_logits {
 /* What the stages so far have made. */
 struct llmc_chain {
     struct llmc_text_source texts; /* that the teacher answers and a student learns from; the training texts come first */
+    char more_texts[LLMC_HASH_TEXT_NBYTES]; /* hash of the texts behind the training texts; "": there are none */
     struct llmc_state state;    /* the model now; empty: only in its checkpoint */
     char *state_path;           /* the checkpoint of the model now; NULL: there is none yet */
     char *teacher_path;         /* the checkpoint of the newest teacher */

@@ -81,7 +81,7 @@ llmc_status llmc_h5_create_array(struct llmc_h5 *file, const char *name, enum ll
     char *group = NULL;
     const char *slash = strrchr(name, '/');
     *array = H5I_INVALID_HID;
-    if (rank < 0 || rank > LLMC_H5_RANK_MAX || deflate < 0 || deflate > 9 || !name[0] || name[0] == '/')
+    if (rank < 0 || rank > LLMC_H5_RANK_MAX || deflate < LLMC_H5_RESERVED || deflate > 9 || !name[0] || name[0] == '/')
         LLMC_FAIL(LLMC_ERR_ARGUMENT, "%s: array \"%s\" of rank %d, deflate %d; allowed are ranks 0 to %d, deflate 0 to 9",
                   file->path, name, rank, deflate, LLMC_H5_RANK_MAX);
     for (int i = 0; i < rank; i++) {
@@ -96,7 +96,8 @@ llmc_status llmc_h5_create_array(struct llmc_h5 *file, const char *name, enum ll
     space = rank ? H5Screate_simple(rank, dimensions, NULL) : H5Screate(H5S_SCALAR);
     list = H5Pcreate(H5P_DATASET_CREATE);
     if (type < 0 || space < 0 || list < 0 || H5Pset_obj_track_times(list, false) < 0 ||
-        (deflate && rank && count && !set_deflate(list, rank, shape, chunk_rows, deflate))) {
+        (deflate == LLMC_H5_RESERVED && H5Pset_alloc_time(list, H5D_ALLOC_TIME_EARLY) < 0) ||
+        (deflate > 0 && rank && count && !set_deflate(list, rank, shape, chunk_rows, deflate))) {
         status = llmc_h5_error(file, LLMC_ERR_ARGUMENT, name, "cannot prepare this array");
         goto exit;
     }

@@ -58,8 +58,10 @@ llmc_status llmc_h5_make_groups(struct llmc_h5 *file, const char *name);
  * and use no filters but shuffle and deflate. The caller closes it with H5Dclose. */
 llmc_status llmc_h5_open_array(struct llmc_h5 *file, const char *name, hid_t *array);
 
+enum { LLMC_H5_RESERVED = -1 };
+
 /* Creates the array `name` and its groups: in chunks of `chunk_rows` rows with shuffle and deflate; chunk_rows 0: about
- * 64 Ki numbers; deflate 0: contiguous. The caller closes it with llmc_h5_finish_array. Errors: as llmc_h5_write. */
+ * 64 Ki numbers; deflate 0: contiguous; LLMC_H5_RESERVED: contiguous with its place in the file at once. The caller closes it with llmc_h5_finish_array. Errors: as llmc_h5_write. */
 llmc_status llmc_h5_create_array(struct llmc_h5 *file, const char *name, enum llmc_number number, int rank,
                                  const int64_t *shape, int64_t chunk_rows, int deflate, hid_t *array);
 
