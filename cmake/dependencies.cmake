@@ -7,9 +7,23 @@ find_package(HDF5 REQUIRED COMPONENTS C)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 
+# Programs link the static library, where there is one: Debian's shared one loads curl, Kerberos and 30 others, which is
+# more than half of the start of a small model. It is not made for shared libraries, which link the shared one.
+add_library(llmc_hdf5_shared INTERFACE)
+target_include_directories(llmc_hdf5_shared SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS})
+target_link_libraries(llmc_hdf5_shared INTERFACE ${HDF5_C_LIBRARIES} ZLIB::ZLIB)
+list(GET HDF5_C_LIBRARIES 0 LLMC_HDF5_LIBRARY)
+get_filename_component(LLMC_HDF5_FOLDER ${LLMC_HDF5_LIBRARY} DIRECTORY)
+include(CheckCSourceCompiles)
+set(CMAKE_REQUIRED_INCLUDES ${HDF5_C_INCLUDE_DIRS})
+set(CMAKE_REQUIRED_LIBRARIES ${LLMC_HDF5_FOLDER}/libhdf5.a sz z m ${CMAKE_DL_LIBS})
+check_c_source_compiles("#include <hdf5.h>\nint main(void) { return H5open(); }" LLMC_HDF5_STATIC)
 add_library(llmc_hdf5 INTERFACE)
 target_include_directories(llmc_hdf5 SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS})
-target_link_libraries(llmc_hdf5 INTERFACE ${HDF5_C_LIBRARIES} ZLIB::ZLIB)
+target_link_libraries(llmc_hdf5 INTERFACE
+  $<IF:$<BOOL:${LLMC_HDF5_STATIC}>,${LLMC_HDF5_FOLDER}/libhdf5.a;sz;ZLIB::ZLIB;m;${CMAKE_DL_LIBS},llmc_hdf5_shared>)
+unset(CMAKE_REQUIRED_INCLUDES)
+unset(CMAKE_REQUIRED_LIBRARIES)
 
 include(cmake/onnx_proto.cmake)
 if(NOT LLMC_TRAINING)

@@ -18,7 +18,7 @@ set_source_files_properties(${object} PROPERTIES EXTERNAL_OBJECT ON GENERATED ON
 add_library(llmc_runtime_shared SHARED ${object})
 set_target_properties(llmc_runtime_shared PROPERTIES OUTPUT_NAME llmc_runtime LINKER_LANGUAGE C
                       VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
-target_link_libraries(llmc_runtime_shared PRIVATE llmc_flags llmc_hdf5 ZLIB::ZLIB PkgConfig::UTF8PROC
+target_link_libraries(llmc_runtime_shared PRIVATE llmc_flags llmc_hdf5_shared ZLIB::ZLIB PkgConfig::UTF8PROC
                       OpenMP::OpenMP_C m)
 target_link_options(llmc_runtime_shared PRIVATE -Wl,--as-needed)
 
@@ -26,8 +26,6 @@ add_library(llmc_runtime_static STATIC ${object})
 set_target_properties(llmc_runtime_static PROPERTIES OUTPUT_NAME llmc_runtime LINKER_LANGUAGE C)
 
 # What a program links beside the static library.
-list(GET HDF5_C_LIBRARIES 0 hdf5_library)
-get_filename_component(LLMC_HDF5_FOLDER ${hdf5_library} DIRECTORY)
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/llmc_runtime)
 configure_file(llmc_runtime.pc.in llmc_runtime.pc @ONLY)
 configure_file(llmc_runtime-static.pc.in llmc_runtime-static.pc @ONLY)

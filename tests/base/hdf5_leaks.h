@@ -11,7 +11,7 @@
 __attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
-    return "leak:libhdf5";
+    return "leak:libhdf5\nleak:^H5"; /* linked shared, or statically */
 }
 #endif
 
