@@ -28,7 +28,6 @@ enum {
     LLMC_STREAM_CALIBRATION = 102, /* order of the batches that calibrate ranges */
     LLMC_STREAM_HEAD = 103,        /* a pooler or classifier that the teacher's folder lacks */
     LLMC_STREAM_BASELINE = 104,    /* order of texts in the baseline's training */
-    LLMC_STREAM_PROJECTION = 105,  /* projections of hidden states between other widths */
 };
 
 /* A key for a stream from up to three numbers that tell it apart. */

@@ -3,6 +3,7 @@
 #include "architecture/task.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "cli/inspect_bytes.h"
 #include "formats/checkpoint/compressed.h"
 #include "runtime/unused.h"
 
@@ -15,8 +16,9 @@ static const char usage[] =
     "usage: llmc inspect FILE [--json]\n"
     "\n"
     "Shows the architecture of a compressed checkpoint and, for each parameter, its\n"
-    "number format, bits, share of zeros and stored bytes; then the heads and ffn\n"
-    "neurons that the runtime skips, because all weights behind them are zero.\n"
+    "number format, bits, share of zeros and stored bytes (of bytes that parameters\n"
+    "share, its part); then the heads and ffn neurons that the runtime skips, because\n"
+    "all weights behind them are zero; then the bytes of the file by kinds.\n"
     "\n"
     "  --json   one JSON object instead of the table\n"
     "  --help   this text\n";
@@ -37,6 +39,11 @@ static int bits_of(const struct llmc_compressed_tensor *tensor)
     return tensor->bits ? tensor->bits : 8 * (int)llmc_number_nbytes(tensor->number);
 }
 
+static uint64_t stored_nbytes(const struct llmc_compressed_tensor *tensor)
+{
+    return tensor->stored_nbytes + tensor->scales_stored_nbytes;
+}
+
 struct totals {
     int64_t parameters, zeros;
     uint64_t stored_nbytes;
@@ -48,7 +55,7 @@ static json_t *tensor_json(const struct llmc_compressed_tensor *tensor, int64_t 
                              llmc_number_name(tensor->number), "bits", bits_of(tensor), "shape",
                              (json_int_t)tensor->rows, (json_int_t)tensor->cols, "stored_sparse", tensor->sparse,
                              "sparsity", (double)zeros / (double)(tensor->rows * tensor->cols), "stored_bytes",
-                             (json_int_t)tensor->stored_nbytes);
+                             (json_int_t)stored_nbytes(tensor));
     if (json && tensor->has_input)
         json_object_set_new(json, "input", json_pack("{s:f, s:i}", "scale", (double)tensor->input_scale, "zero_point",
                                                      tensor->input_zero_point));
@@ -81,8 +88,31 @@ static void print_skipped(const struct llmc_compressed *content)
     }
 }
 
+static json_t *bytes_json(const struct llmc_inspect_bytes *bytes)
+{
+    json_t *kinds = json_array();
+    for (int32_t i = 0; i < bytes->count; i++)
+        json_array_append_new(kinds, json_pack("{s:s, s:I, s:I}", "kind", bytes->kinds[i].name, "numbers",
+                                               (json_int_t)bytes->kinds[i].numbers, "bytes",
+                                               (json_int_t)bytes->kinds[i].nbytes));
+    return kinds;
+}
+
+static void print_bytes(const struct llmc_inspect_bytes *bytes, uint64_t file_nbytes)
+{
+    printf("\n%-40s %12s %12s %8s\n", "bytes of the file", "numbers", "bytes", "share");
+    for (int32_t i = 0; i < bytes->count; i++) {
+        char numbers[24] = "";
+        if (bytes->kinds[i].numbers)
+            snprintf(numbers, sizeof numbers, "%lld", (long long)bytes->kinds[i].numbers);
+        printf("%-40s %12s %12llu %6.1f %%\n", bytes->kinds[i].name, numbers,
+               (unsigned long long)bytes->kinds[i].nbytes, 100.0 * (double)bytes->kinds[i].nbytes / (double)file_nbytes);
+    }
+    printf("%-40s %12s %12llu\n", "together", "", (unsigned long long)file_nbytes);
+}
+
 static llmc_status print_json(const struct llmc_compressed *content, const char *path, const int64_t *zeros,
-                              const struct totals *totals)
+                              const struct totals *totals, const struct llmc_inspect_bytes *bytes)
 {
     const struct llmc_architecture *a = &content->architecture;
     json_t *tensors = json_array(), *labels = json_array();
@@ -105,13 +135,13 @@ static llmc_status print_json(const struct llmc_compressed *content, const char 
         a->positions, "types", a->types, "hidden", a->hidden, "layers", a->layers, "heads", heads, "ffn", ffn,
         "head_width", a->head_width, "labels", a->labels, "activation", llmc_activation_name(a->activation), "norm_epsilon",
         (double)a->norm_epsilon, "tokens_max", content->tokens_max);
-    json_t *json = json_pack("{s:o, s:I, s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:I, s:I}", "file",
+    json_t *json = json_pack("{s:o, s:I, s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:I, s:I, s:o}", "file",
                              llmc_command_json_text(path), "file_bytes", (json_int_t)llmc_file_nbytes(path),
                              "task", llmc_task_single_label.name, "architecture", architecture, "labels", labels, "origin", origin,
                              "vocabulary_stored_bytes", (json_int_t)content->vocabulary_stored_nbytes, "tensors",
                              tensors, "skipped_layers", skipped_json(content), "parameters", (json_int_t)totals->parameters, "nonzero_parameters",
                              (json_int_t)(totals->parameters - totals->zeros), "tensor_stored_bytes",
-                             (json_int_t)totals->stored_nbytes);
+                             (json_int_t)totals->stored_nbytes, "bytes", bytes_json(bytes));
     return llmc_command_print_json(json, false);
 }
 
@@ -119,7 +149,6 @@ static void print_table(const struct llmc_compressed *content, const char *path,
                         const struct totals *totals)
 {
     const struct llmc_architecture *a = &content->architecture;
-    uint64_t file_nbytes = llmc_file_nbytes(path);
     printf("%s: BERT classifier, %d layers, hidden %d, ", path, a->layers, a->hidden);
     for (int32_t i = 0; i < (llmc_architecture_is_even(a) ? 1 : a->layers); i++)
         printf("%s%d heads, ffn %d", i ? "; " : "", a->layer[i].heads, a->layer[i].ffn);
@@ -137,13 +166,9 @@ static void print_table(const struct llmc_compressed *content, const char *path,
         snprintf(shape, sizeof shape, "%lld x %lld", (long long)tensor->rows, (long long)tensor->cols);
         printf("%-54s %-10s %4d %14s %7.1f %% %12llu\n", tensor->name, number, bits_of(tensor), shape,
                100.0 * (double)zeros[i] / (double)(tensor->rows * tensor->cols),
-               (unsigned long long)tensor->stored_nbytes);
+               (unsigned long long)stored_nbytes(tensor));
     }
-    printf("%-54s %44s %12llu\n", "vocabulary", "", (unsigned long long)content->vocabulary_stored_nbytes);
-    printf("%-54s %44s %12llu\n", "labels, attributes, structure of the file", "",
-           (unsigned long long)(file_nbytes - totals->stored_nbytes - content->vocabulary_stored_nbytes));
-    printf("%-54s %44s %12llu\n\n", "file", "", (unsigned long long)file_nbytes);
-    printf("%lld parameters, %lld of them not zero, %.2f bits each in the file; * computed in integers\n",
+    printf("\n%lld parameters, %lld of them not zero, %.2f bits each in the file; * computed in integers\n",
            (long long)totals->parameters, (long long)(totals->parameters - totals->zeros),
            8.0 * (double)totals->stored_nbytes / (double)totals->parameters);
     print_skipped(content);
@@ -154,6 +179,7 @@ static llmc_status inspect(const char *path, bool json)
     llmc_status status = LLMC_OK;
     struct llmc_compressed content = {0};
     struct totals totals = {0};
+    struct llmc_inspect_bytes bytes;
     int64_t *zeros = NULL;
     LLMC_TRY(llmc_compressed_read(path, &content));
     LLMC_TRY(llmc_alloc(&zeros, (size_t)content.tensor_count, sizeof *zeros));
@@ -161,12 +187,14 @@ static llmc_status inspect(const char *path, bool json)
         zeros[i] = count_zeros(&content.tensors[i]);
         totals.zeros += zeros[i];
         totals.parameters += content.tensors[i].rows * content.tensors[i].cols;
-        totals.stored_nbytes += content.tensors[i].stored_nbytes;
+        totals.stored_nbytes += stored_nbytes(&content.tensors[i]);
     }
+    llmc_inspect_count(&bytes, &content, (uint64_t)llmc_file_nbytes(path));
     if (json) {
-        LLMC_TRY(print_json(&content, path, zeros, &totals));
+        LLMC_TRY(print_json(&content, path, zeros, &totals, &bytes));
     } else {
         print_table(&content, path, zeros, &totals);
+        print_bytes(&bytes, (uint64_t)llmc_file_nbytes(path));
         LLMC_TRY(llmc_command_flush());
     }
 exit:

@@ -9,10 +9,9 @@
 enum { PACKED, BUSY, READY };
 
 struct llmc_rt_table_chunks {
-    struct llmc_h5_chunks packed;
+    struct llmc_compressed_rows packed;
     char *name; /* of the tensor, for messages */
-    int bits;
-    /* [packed.count] READY is set, with release order, when the rows are in place; who sees it may read them. All
+    /* [packed.chunks.count] READY is set, with release order, when the rows are in place; who sees it may read them. All
      * other changes, and waiting for them, are under the lock. */
     atomic_uchar *states;
     pthread_mutex_t lock;
@@ -27,19 +26,18 @@ llmc_status llmc_rt_table_take(struct llmc_rt_table *out, struct llmc_compressed
         .number = tensor->number, .cols = (int32_t)tensor->cols, .data = tensor->data, .scales = tensor->scales};
     tensor->data = NULL;
     tensor->scales = NULL;
-    if (tensor->packed.count == 0)
+    if (tensor->packed.chunks.count == 0)
         return LLMC_OK;
     LLMC_TRY(llmc_alloc(&chunks, 1, sizeof *chunks));
     out->chunks = chunks;
     pthread_mutex_init(&chunks->lock, NULL);
     pthread_cond_init(&chunks->changed, NULL);
     chunks->packed = tensor->packed;
-    tensor->packed = (struct llmc_h5_chunks){0};
+    tensor->packed = (struct llmc_compressed_rows){0};
     chunks->name = tensor->name;
     tensor->name = NULL;
-    chunks->bits = tensor->bits;
-    LLMC_TRY(llmc_alloc(&chunks->states, (size_t)chunks->packed.count, sizeof *chunks->states));
-    LLMC_TRY(llmc_alloc_unset(&out->data, (size_t)chunks->packed.rows, chunks->packed.row_nbytes));
+    LLMC_TRY(llmc_alloc(&chunks->states, (size_t)chunks->packed.chunks.count, sizeof *chunks->states));
+    LLMC_TRY(llmc_alloc_unset(&out->data, (size_t)tensor->rows, (size_t)tensor->cols * llmc_number_nbytes(tensor->number)));
 exit:
     return status;
 }
@@ -49,7 +47,7 @@ void llmc_rt_table_release(struct llmc_rt_table *table)
     free(table->data);
     free(table->scales);
     if (table->chunks) {
-        llmc_h5_chunks_release(&table->chunks->packed);
+        llmc_h5_chunks_release(&table->chunks->packed.chunks);
         pthread_cond_destroy(&table->chunks->changed);
         pthread_mutex_destroy(&table->chunks->lock);
         free(table->chunks->name);
@@ -75,12 +73,12 @@ static bool claim(struct llmc_rt_table_chunks *chunks, int64_t index)
 static llmc_status fetch_chunk(const struct llmc_rt_table *table, int64_t index)
 {
     struct llmc_rt_table_chunks *chunks = table->chunks;
-    const struct llmc_h5_chunks *packed = &chunks->packed;
+    const struct llmc_compressed_rows *packed = &chunks->packed;
+    size_t row_nbytes = (size_t)packed->cols * llmc_number_nbytes(packed->number);
     if (!claim(chunks, index))
         return LLMC_OK;
     llmc_status status = llmc_compressed_unpack_rows(
-        packed, chunks->name, chunks->bits, index,
-        (char *)table->data + (size_t)(index * packed->chunk_rows) * packed->row_nbytes);
+        packed, chunks->name, index, (char *)table->data + (size_t)(index * packed->chunks.chunk_rows) * row_nbytes);
     pthread_mutex_lock(&chunks->lock);
     atomic_store_explicit(&chunks->states[index], status == LLMC_OK ? READY : PACKED, memory_order_release);
     pthread_cond_broadcast(&chunks->changed);
@@ -95,7 +93,7 @@ llmc_status llmc_rt_table_fetch(const struct llmc_rt_table *table, const int32_t
     if (!chunks)
         return LLMC_OK;
     for (int32_t i = 0; i < count; i++) {
-        int64_t index = rows[i] / chunks->packed.chunk_rows;
+        int64_t index = rows[i] / chunks->packed.chunks.chunk_rows;
         if (atomic_load_explicit(&chunks->states[index], memory_order_acquire) != READY)
             LLMC_TRY(fetch_chunk(table, index));
     }

@@ -35,7 +35,8 @@ exit:
     return status;
 }
 
-llmc_status llmc_checkpoint_write_architecture(struct llmc_h5 *file, const struct llmc_architecture *architecture)
+/* All but the layers. */
+static llmc_status write_fields(struct llmc_h5 *file, const struct llmc_architecture *architecture)
 {
     llmc_status status = LLMC_OK;
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
@@ -43,15 +44,36 @@ llmc_status llmc_checkpoint_write_architecture(struct llmc_h5 *file, const struc
         memcpy(&value, (const char *)architecture + fields[i].offset, sizeof value);
         LLMC_TRY(llmc_h5_write_int(file, "", fields[i].name, value));
     }
-    if (llmc_architecture_is_even(architecture)) {
-        LLMC_TRY(llmc_h5_write_int(file, "", "heads", architecture->layer[0].heads));
-        LLMC_TRY(llmc_h5_write_int(file, "", "ffn", architecture->layer[0].ffn));
-    }
     LLMC_TRY(llmc_h5_write_int(file, "", "labels", architecture->labels));
     LLMC_TRY(llmc_h5_write_text(file, "", "activation", llmc_activation_name(architecture->activation)));
     LLMC_TRY(llmc_h5_write_double(file, "", "norm_epsilon", architecture->norm_epsilon));
+exit:
+    return status;
+}
+
+llmc_status llmc_checkpoint_write_architecture(struct llmc_h5 *file, const struct llmc_architecture *architecture)
+{
+    llmc_status status = LLMC_OK;
+    LLMC_TRY(write_fields(file, architecture));
     if (!llmc_architecture_is_even(architecture))
-        LLMC_TRY(write_layers(file, architecture));
+        return write_layers(file, architecture);
+    LLMC_TRY(llmc_h5_write_int(file, "", "heads", architecture->layer[0].heads));
+    LLMC_TRY(llmc_h5_write_int(file, "", "ffn", architecture->layer[0].ffn));
+exit:
+    return status;
+}
+
+llmc_status llmc_checkpoint_write_shape(struct llmc_h5 *file, const struct llmc_architecture *architecture)
+{
+    llmc_status status = LLMC_OK;
+    int32_t table[LLMC_LAYERS_MAX][2];
+    for (int32_t i = 0; i < architecture->layers; i++) {
+        table[i][0] = architecture->layer[i].heads;
+        table[i][1] = architecture->layer[i].ffn;
+    }
+    LLMC_TRY(write_fields(file, architecture));
+    LLMC_TRY(llmc_h5_write_int(file, "", "head_width", architecture->head_width));
+    status = llmc_h5_write(file, "layers", LLMC_I32, 2, (int64_t[]){architecture->layers, 2}, table, 0);
 exit:
     return status;
 }
@@ -99,11 +121,10 @@ exit:
     return status;
 }
 
-llmc_status llmc_checkpoint_read_architecture(struct llmc_h5 *file, struct llmc_architecture *architecture)
+static llmc_status read_fields(struct llmc_h5 *file, struct llmc_architecture *architecture)
 {
     llmc_status status = LLMC_OK;
-    char *activation = NULL, **groups = NULL;
-    size_t group_count = 0;
+    char *activation = NULL;
     double norm_epsilon;
     memset(architecture, 0, sizeof *architecture);
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
@@ -115,17 +136,49 @@ llmc_status llmc_checkpoint_read_architecture(struct llmc_h5 *file, struct llmc_
     LLMC_TRY(llmc_h5_read_text(file, "", "activation", &activation));
     LLMC_TRY(llmc_h5_read_double(file, "", "norm_epsilon", &norm_epsilon));
     architecture->norm_epsilon = (float)norm_epsilon;
-    LLMC_TRY(llmc_h5_list_groups(file, "layers", &groups, &group_count));
-    LLMC_TRY(group_count ? read_layers(file, architecture, group_count) : read_even_layers(file, architecture));
     status = llmc_activation_parse(activation, &architecture->activation);
-    if (status == LLMC_OK)
-        status = llmc_architecture_check(architecture);
     if (status != LLMC_OK)
         status = llmc_error_prefix(status, "%s", llmc_h5_path(file));
+exit:
+    free(activation);
+    return status;
+}
+
+static llmc_status check(const struct llmc_h5 *file, const struct llmc_architecture *architecture)
+{
+    llmc_status status = llmc_architecture_check(architecture);
+    return status == LLMC_OK ? LLMC_OK : llmc_error_prefix(status, "%s", llmc_h5_path(file));
+}
+
+llmc_status llmc_checkpoint_read_architecture(struct llmc_h5 *file, struct llmc_architecture *architecture)
+{
+    llmc_status status = LLMC_OK;
+    char **groups = NULL;
+    size_t group_count = 0;
+    LLMC_TRY(read_fields(file, architecture));
+    LLMC_TRY(llmc_h5_list_groups(file, "layers", &groups, &group_count));
+    LLMC_TRY(group_count ? read_layers(file, architecture, group_count) : read_even_layers(file, architecture));
+    status = check(file, architecture);
 exit:
     for (size_t i = 0; i < group_count; i++)
         free(groups[i]);
     free(groups);
-    free(activation);
+    return status;
+}
+
+llmc_status llmc_checkpoint_read_shape(struct llmc_h5 *file, struct llmc_architecture *architecture)
+{
+    llmc_status status = LLMC_OK;
+    int32_t table[LLMC_LAYERS_MAX][2];
+    LLMC_TRY(read_fields(file, architecture));
+    if (architecture->layers < 1 || architecture->layers > LLMC_LAYERS_MAX)
+        LLMC_FAIL(LLMC_ERR_FORMAT, "%s: layers is %d; allowed are 1 to %d", llmc_h5_path(file), architecture->layers,
+                  LLMC_LAYERS_MAX);
+    LLMC_TRY(read_integer(file, "", "head_width", &architecture->head_width));
+    LLMC_TRY(llmc_h5_read(file, "layers", LLMC_I32, 2, (int64_t[]){architecture->layers, 2}, table));
+    for (int32_t i = 0; i < architecture->layers; i++)
+        architecture->layer[i] = (struct llmc_layer_shape){.heads = table[i][0], .ffn = table[i][1]};
+    status = check(file, architecture);
+exit:
     return status;
 }

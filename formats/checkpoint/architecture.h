@@ -7,6 +7,10 @@
  *     layers that differ; files that hold them have a version of their own, which older readers refuse:
  *         /              "layers", "head_width"
  *         /layers/N      a group for each layer, from 0: "heads", "ffn"
+ *
+ * or, where few objects count (the compressed checkpoint from version 3 on), for all layers the same:
+ *         /              "layers", "head_width"
+ *         /layers        I32 [layers, 2] heads and ffn
  */
 #ifndef LLMC_FORMATS_CHECKPOINT_ARCHITECTURE_H
 #define LLMC_FORMATS_CHECKPOINT_ARCHITECTURE_H
@@ -19,5 +23,9 @@ llmc_status llmc_checkpoint_write_architecture(struct llmc_h5 *file, const struc
 
 /* Reads and checks it (llmc_architecture_check). Errors: LLMC_ERR_FORMAT. */
 llmc_status llmc_checkpoint_read_architecture(struct llmc_h5 *file, struct llmc_architecture *architecture);
+
+/* The same with layers as an array. */
+llmc_status llmc_checkpoint_write_shape(struct llmc_h5 *file, const struct llmc_architecture *architecture);
+llmc_status llmc_checkpoint_read_shape(struct llmc_h5 *file, struct llmc_architecture *architecture);
 
 #endif

@@ -2,6 +2,8 @@
  * The content of a compressed checkpoint in memory: what must be in it, and its
  * checks, which writer and reader share.
  */
+#include "base/memory.h"
+#include "formats/checkpoint/mixed.h"
 #include "formats/checkpoint/private.h"
 
 #include <math.h>
@@ -9,8 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct llmc_envelope llmc_compressed_envelope = {"LLMC", LLMC_COMPRESSED_VERSION, "compressed checkpoint",
-                                                     LLMC_COMPRESSED_LAYERED};
+const struct llmc_envelope llmc_compressed_envelope = {"LLMC", 1, "compressed checkpoint", LLMC_COMPRESSED_VERSION};
 
 static llmc_status check_floats(const char *name, const char *what, const float *values, int64_t count)
 {
@@ -62,7 +63,7 @@ static llmc_status check_scales(const struct llmc_compressed_tensor *tensor)
 
 static llmc_status check_format(const struct llmc_compressed_tensor *tensor)
 {
-    if (!tensor->data && tensor->packed.count == 0)
+    if (!tensor->data && tensor->packed.chunks.count == 0)
         return llmc_error(LLMC_ERR_FORMAT, "tensor %s: no values", tensor->name);
     if (tensor->number == LLMC_I8 && (tensor->bits < 2 || tensor->bits > 8))
         return llmc_error(LLMC_ERR_FORMAT, "tensor %s: bits is %d; allowed are 2 to 8", tensor->name, tensor->bits);
@@ -87,14 +88,26 @@ exit:
     return status;
 }
 
-llmc_status llmc_compressed_unpack_rows(const struct llmc_h5_chunks *packed, const char *name, int bits, int64_t index,
+llmc_status llmc_compressed_unpack_rows(const struct llmc_compressed_rows *packed, const char *name, int64_t index,
                                         void *rows)
 {
-    llmc_status status = llmc_h5_unpack_chunk(packed, index, rows);
-    if (status != LLMC_OK)
-        return llmc_error_prefix(status, "tensor %s", name);
-    size_t nbytes = (size_t)llmc_h5_chunk_rows(packed, index) * packed->row_nbytes;
-    return check_values(name, packed->number, bits, rows, (int64_t)(nbytes / llmc_number_nbytes(packed->number)));
+    llmc_status status = LLMC_OK;
+    const struct llmc_h5_chunks *chunks = &packed->chunks;
+    int64_t count = llmc_h5_chunk_rows(chunks, index);
+    uint8_t *bytes = NULL;
+    if (!packed->mixed) {
+        LLMC_TRY(llmc_h5_unpack_chunk(chunks, index, rows));
+    } else {
+        LLMC_TRY(llmc_alloc_unset(&bytes, (size_t)count, chunks->row_nbytes));
+        LLMC_TRY(llmc_h5_unpack_chunk(chunks, index, bytes));
+        LLMC_TRY(llmc_compressed_unmix(packed->bits, bytes, count, packed->cols, rows));
+    }
+    LLMC_TRY(check_values(name, packed->number, packed->bits, rows, count * packed->cols));
+exit:
+    free(bytes);
+    if (status != LLMC_OK && !strstr(llmc_error_message(), name))
+        status = llmc_error_prefix(status, "tensor %s", name);
+    return status;
 }
 
 static llmc_status check_input(const struct llmc_compressed_tensor *tensor, enum llmc_parameter_kind kind)
@@ -218,7 +231,7 @@ void llmc_compressed_release(struct llmc_compressed *content)
         free(content->tensors[i].name);
         free(content->tensors[i].data);
         free(content->tensors[i].scales);
-        llmc_h5_chunks_release(&content->tensors[i].packed);
+        llmc_h5_chunks_release(&content->tensors[i].packed.chunks);
     }
     free(content->labels);
     free(content->tensors);

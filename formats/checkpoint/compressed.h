@@ -1,25 +1,38 @@
 /*
  * The compressed checkpoint, model.llmc: all that the runtime needs, in few bytes.
  *
- * Bytes 0..511: the seal of envelope.h with magic "LLMC\r\n\x1a\n" and version 1 (LLMC_COMPRESSED_VERSION); 2
- * (LLMC_COMPRESSED_LAYERED) where layers differ.
- * From byte 512: an HDF5 file. Arrays are in chunks of whole rows, with shuffle + deflate; a chunk may be stored
- * without deflate (its filter mask says so). Readers take any layout that HDF5 reads with these two filters.
- *     /                        attributes: the architecture (formats/checkpoint/architecture.h); "tokens_max";
- *                              "lowercase", "strip_accents", "split_chinese", "clean" (0 or 1);
- *                              "origin" (JSON text: how the model was made)
- *     /layers/N                group, one per layer where layers differ: "heads", "ffn" (the same header)
- *     /vocabulary              U8 [n] word pieces, each ended by '\n'
- *     /labels                  U8 [n] label names, each ended by '\n'
- *     /tensors/NAME            group, one per parameter of architecture/parameter.h
- *         attributes           "number" (F32, F16, I8 as text), "bits" (of I8: 2..8), "rows", "cols"
- *                              (a vector is 1 row), "sparse" (0 or 1)
- *         values               dense: [rows, cols] in `number`; sparse: [nonzeros] in row order
- *         mask                 sparse only: U8 [ceil(rows * cols / 8)], bit i % 8 of byte i / 8 is
- *                              set where element i = row * cols + col is stored in `values`
- *         scales               I8 only: F32 [rows]; weight = scale[row] * integer
- *     /inputs/NAME             group, one per linear layer that runs in integers, NAME of its weight
- *                              attributes "scale" (double holding a float), "zero_point" (0..255)
+ * Bytes 0..511: the seal of envelope.h with magic "LLMC\r\n\x1a\n" and version 3 (LLMC_COMPRESSED_VERSION). Versions 1 and
+ * 2 are read too (formats/checkpoint/read_groups.h); none writes them.
+ * From byte 512: an HDF5 file of few arrays, since each costs half a kilobyte of structure. Arrays are in chunks of whole
+ * rows, with shuffle + deflate; a chunk may be stored without deflate (its filter mask says so). Readers take any
+ * layout that HDF5 reads with these two filters.
+ *     /            attributes: "vocabulary", "positions", "types", "hidden", "layers", "head_width", "labels",
+ *                  "activation" (text), "norm_epsilon"; "tokens_max"; "lowercase", "strip_accents", "split_chinese",
+ *                  "clean" (0 or 1)
+ *     /layers      I32 [layers, 2] heads and ffn of each layer
+ *     /vocabulary  U8 [n] word pieces, each ended by '\n'
+ *     /labels      U8 [n] label names, each ended by '\n'
+ *     /origin      U8 [n] JSON text: how the model was made
+ *     /names       U8 [n] names of the tensors, each ended by '\n': all of architecture/parameter.h, in its order
+ *     /tensors     I64 [tensors, 7]
+ *          0       number format: 0 F32, 1 F16, 3 integers with a scale for each row
+ *          1       bits of the integers, 2 to 8; else 0
+ *          2, 3    rows, cols (a vector is 1 row)
+ *          4       form, a sum: 1 mixed (integers only): several in a byte; 2 sparse: a mask, and the values that it keeps
+ *          5       values stored: rows * cols, or of a sparse tensor those that are not zero
+ *          6       zero point of the input of a linear layer that runs in integers, 0 to 255; else -1
+ *     /words       the word embedding by rows, of which a start unpacks what it needs: F32, F16 or I8 [rows, cols]; mixed:
+ *                  U8 [rows, ceil(cols / k)]. Never sparse
+ *     All other tensors one behind the other, in the order of /tensors; an array of which there is nothing is left out:
+ *     /bytes       U8 [n] of each tensor its mask (sparse: ceil(rows * cols / 8) bytes, bit i % 8 of byte i / 8 is set
+ *                  where element i = row * cols + col is stored), then its integers
+ *     /halves      F16 [n] values
+ *     /floats      F32 [n] of each tensor (the word embedding too) its values, or the scales of its rows, weight =
+ *                  scale[row] * integer, and behind these the scale of its input, where it has one
+ * Integers of b bits lie between -L and L, L = 2^(b-1) - 1. Mixed, k of them are in a byte: the sum over i < k of
+ * (value[i] + L) * (2 L + 1)^i, with the largest k for which that fits; places behind the last value (of a row in
+ * /words) hold 0. Deflate codes whole bytes in whole bits: with k integers in a byte it loses a k-th of what it would
+ * lose else. Each tensor is in the form that deflates to the fewest bytes.
  *
  * The integer arithmetic (one definition for training and runtime):
  *     activation  q = clamp(round_to_even(x * (1.0f / scale)) + zero_point, 0, 255), FP32 arithmetic
@@ -41,24 +54,33 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Of files whose layers are equal; of those whose layers differ, which older readers thus refuse. Both are read. */
-#define LLMC_COMPRESSED_VERSION 1
-#define LLMC_COMPRESSED_LAYERED 2
+#define LLMC_COMPRESSED_VERSION 3
 
-/* One parameter. In memory it is always dense; `sparse` says how it is stored. */
+/* Rows of a tensor as they lie in the file. */
+struct llmc_compressed_rows {
+    struct llmc_h5_chunks chunks; /* count 0: none */
+    enum llmc_number number;
+    int bits;
+    bool mixed;
+    int64_t cols;
+};
+
+/* One parameter. In memory it is always dense. */
 struct llmc_compressed_tensor {
     char *name;
     enum llmc_number number; /* LLMC_F32, LLMC_F16, LLMC_I8 */
     int bits;                /* of LLMC_I8; else 0 */
     int64_t rows, cols;
-    bool sparse;
+    bool sparse;   /* set by read: how it is stored */
     void *data;    /* [rows, cols] in `number` */
-    struct llmc_h5_chunks packed; /* set by read_source for the word embedding, in place of data */
+    struct llmc_compressed_rows packed; /* set by read_source for the word embedding, in place of data */
     float *scales; /* [rows], LLMC_I8 only */
     bool has_input; /* a linear layer that runs in integers */
     float input_scale;
     int32_t input_zero_point;
-    uint64_t stored_nbytes; /* set by read: bytes of values, mask and scales in the file */
+    /* Set by read: bytes of values and mask, and of scales, in the file. Of chunks that tensors share, each has its share
+     * of the bytes. */
+    uint64_t stored_nbytes, scales_stored_nbytes;
 };
 
 struct llmc_compressed {
@@ -67,7 +89,7 @@ struct llmc_compressed {
     struct llmc_tokenizer_rules rules;
     char *vocabulary; /* as llmc_tokenizer_create takes it */
     size_t vocabulary_nbytes;
-    uint64_t vocabulary_stored_nbytes; /* set by read */
+    uint64_t vocabulary_stored_nbytes, texts_stored_nbytes; /* set by read; labels and origin */
     char **labels;    /* [architecture.labels] */
     char *origin;     /* JSON text */
     struct llmc_compressed_tensor *tensors; /* all of architecture/parameter.h, in its order */
@@ -90,9 +112,9 @@ llmc_status llmc_compressed_read(const char *path, struct llmc_compressed *conte
 llmc_status llmc_compressed_read_source(const struct llmc_source *source, bool keep_packed,
                                         struct llmc_compressed *content);
 
-/* Unpacks chunk `index` of a packed tensor into `rows` and checks its numbers. Any number of threads
- * may call it. Errors: LLMC_ERR_FORMAT, LLMC_ERR_MEMORY. */
-llmc_status llmc_compressed_unpack_rows(const struct llmc_h5_chunks *packed, const char *name, int bits, int64_t index,
+/* Unpacks chunk `index` of a packed tensor into `rows`, [its rows, cols] in the tensor's number, and checks its numbers.
+ * Any number of threads may call it. Errors: LLMC_ERR_FORMAT, LLMC_ERR_MEMORY. */
+llmc_status llmc_compressed_unpack_rows(const struct llmc_compressed_rows *packed, const char *name, int64_t index,
                                         void *rows);
 
 void llmc_compressed_release(struct llmc_compressed *content);

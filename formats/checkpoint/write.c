@@ -1,6 +1,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "formats/checkpoint/architecture.h"
+#include "formats/checkpoint/forms.h"
 #include "formats/checkpoint/private.h"
 #include "formats/hdf5/chunks.h"
 
@@ -9,129 +10,151 @@
 #include <string.h>
 
 /* Rows of an embedding that are unpacked together: few, since a text needs few, but enough to share a code table. */
-enum { EMBEDDING_ROWS = 64 };
+enum { EMBEDDING_ROWS = 128 };
 
-/* The least that deflate must save (hdf5_chunks.h). Of the layers' weights, which every start unpacks, it saves about a
- * tenth and takes half of the start for it: where it saves least, a fifth of that time goes for 0.5 % of a file. */
-enum { EMBEDDING_WORTH = 64, LAYER_WORTH = 11 };
+/* The least that deflate must save (formats/hdf5/chunks.h): a 64th. */
+enum { WORTH = 64 };
 
-/* Splits a dense array into its mask and its stored values. */
-static llmc_status make_sparse(const struct llmc_compressed_tensor *tensor, uint8_t **mask_ret, char **values_ret,
-                               int64_t *nonzeros_ret)
+/* An array that grows tensor by tensor. */
+struct growing {
+    enum llmc_number number;
+    char *memory;
+    int64_t count, capacity; /* numbers */
+};
+
+static llmc_status append(struct growing *array, const void *numbers, int64_t count)
 {
-    llmc_status status = LLMC_OK;
-    uint8_t *mask = NULL;
-    char *values = NULL;
-    const char zero[4] = {0};
-    size_t nbytes = llmc_number_nbytes(tensor->number);
-    int64_t count = tensor->rows * tensor->cols;
-    int64_t nonzeros = 0;
-    const char *data = tensor->data;
-    LLMC_TRY(llmc_alloc(&mask, (size_t)(count + 7) / 8, 1));
-    LLMC_TRY(llmc_alloc(&values, (size_t)count, nbytes));
-    for (int64_t i = 0; i < count; i++) {
-        const char *value = data + (size_t)i * nbytes;
-        /* By bits: a negative zero is stored, so that reading gives back the same bits. */
-        if (memcmp(value, zero, nbytes) == 0)
-            continue;
-        mask[i / 8] |= (uint8_t)(1u << (i % 8));
-        memcpy(values + (size_t)nonzeros++ * nbytes, value, nbytes);
+    size_t nbytes = llmc_number_nbytes(array->number);
+    if (count == 0)
+        return LLMC_OK;
+    if (array->count + count > array->capacity) {
+        int64_t capacity = 2 * array->capacity > array->count + count ? 2 * array->capacity : array->count + count;
+        char *memory = realloc(array->memory, (size_t)capacity * nbytes);
+        if (!memory)
+            return llmc_error(LLMC_ERR_MEMORY, "cannot allocate %zu bytes", (size_t)capacity * nbytes);
+        array->memory = memory;
+        array->capacity = capacity;
     }
-    *mask_ret = mask;
-    *values_ret = values;
-    *nonzeros_ret = nonzeros;
+    memcpy(array->memory + (size_t)array->count * nbytes, numbers, (size_t)count * nbytes);
+    array->count += count;
     return LLMC_OK;
-exit:
-    free(mask);
-    free(values);
-    return status;
 }
 
-static llmc_status write_array(struct llmc_h5 *file, const char *group, const char *name, enum llmc_number number,
-                               int rank, const int64_t *shape, const void *data, int64_t chunk_rows)
+static llmc_status write_growing(struct llmc_h5 *file, const char *name, const struct growing *array)
 {
-    char path[LLMC_COMPRESSED_PATH_NBYTES];
-    snprintf(path, sizeof path, "%s/%s", group, name);
-    return llmc_h5_write_chunks(file, path, number, rank, shape, data, chunk_rows,
-                                chunk_rows ? EMBEDDING_WORTH : LAYER_WORTH);
+    if (array->count == 0)
+        return LLMC_OK;
+    return llmc_h5_write_chunks(file, name, array->number, 1, &array->count, array->memory, 0, WORTH);
 }
 
-static llmc_status write_values(struct llmc_h5 *file, const char *group, const struct llmc_compressed_tensor *tensor)
-{
-    llmc_status status = LLMC_OK;
-    uint8_t *mask = NULL;
-    char *values = NULL;
-    int64_t nonzeros;
-    if (!tensor->sparse)
-        return write_array(file, group, "values", tensor->number, 2, (int64_t[]){tensor->rows, tensor->cols},
-                           tensor->data, strstr(tensor->name, "embeddings") ? EMBEDDING_ROWS : 0);
-    LLMC_TRY(make_sparse(tensor, &mask, &values, &nonzeros));
-    LLMC_TRY(write_array(file, group, "values", tensor->number, 1, &nonzeros, values, 0));
-    int64_t mask_nbytes = (tensor->rows * tensor->cols + 7) / 8;
-    LLMC_TRY(write_array(file, group, "mask", LLMC_U8, 1, &mask_nbytes, mask, 0));
-exit:
-    free(mask);
-    free(values);
-    return status;
-}
+/* The arrays of all tensors. */
+struct arrays {
+    struct growing bytes, halves, floats, names, table;
+};
 
-static llmc_status write_tensor(struct llmc_h5 *file, const struct llmc_compressed_tensor *tensor)
+/* Scales and the input's scale go behind the values. */
+static llmc_status add_tensor(struct arrays *arrays, const struct llmc_compressed_tensor *tensor,
+                              const struct llmc_compressed_form *form, bool words)
 {
     llmc_status status = LLMC_OK;
-    char group[LLMC_COMPRESSED_PATH_NBYTES - 16];
-    snprintf(group, sizeof group, "tensors/%s", tensor->name);
-    LLMC_TRY(llmc_h5_write_text(file, group, "number", llmc_number_name(tensor->number)));
-    LLMC_TRY(llmc_h5_write_int(file, group, "bits", tensor->bits));
-    LLMC_TRY(llmc_h5_write_int(file, group, "rows", tensor->rows));
-    LLMC_TRY(llmc_h5_write_int(file, group, "cols", tensor->cols));
-    LLMC_TRY(llmc_h5_write_int(file, group, "sparse", tensor->sparse));
-    LLMC_TRY(write_values(file, group, tensor));
-    if (tensor->number == LLMC_I8)
-        LLMC_TRY(write_array(file, group, "scales", LLMC_F32, 1, &tensor->rows, tensor->scales, 0));
-    if (tensor->has_input) {
-        snprintf(group, sizeof group, "inputs/%s", tensor->name);
-        LLMC_TRY(llmc_h5_write_double(file, group, "scale", (double)tensor->input_scale));
-        LLMC_TRY(llmc_h5_write_int(file, group, "zero_point", tensor->input_zero_point));
+    struct growing *values = tensor->number == LLMC_I8    ? &arrays->bytes
+                             : tensor->number == LLMC_F16 ? &arrays->halves
+                                                          : &arrays->floats;
+    int64_t row[LLMC_COMPRESSED_COLUMNS] = {
+        [LLMC_COMPRESSED_NUMBER] = tensor->number,
+        [LLMC_COMPRESSED_BITS] = tensor->bits,
+        [LLMC_COMPRESSED_ROWS] = tensor->rows,
+        [LLMC_COMPRESSED_COLS] = tensor->cols,
+        [LLMC_COMPRESSED_FORM] = form->form,
+        [LLMC_COMPRESSED_STORED] = form->stored,
+        [LLMC_COMPRESSED_ZERO_POINT] = tensor->has_input ? tensor->input_zero_point : -1,
+    };
+    LLMC_TRY(append(&arrays->table, row, LLMC_COMPRESSED_COLUMNS));
+    LLMC_TRY(append(&arrays->names, tensor->name, (int64_t)strlen(tensor->name)));
+    LLMC_TRY(append(&arrays->names, "\n", 1));
+    if (!words) {
+        LLMC_TRY(append(&arrays->bytes, form->mask, form->mask_nbytes));
+        LLMC_TRY(append(values, form->values, form->values_count));
     }
+    if (tensor->number == LLMC_I8)
+        LLMC_TRY(append(&arrays->floats, tensor->scales, tensor->rows));
+    if (tensor->has_input)
+        LLMC_TRY(append(&arrays->floats, &tensor->input_scale, 1));
 exit:
     return status;
+}
+
+static llmc_status write_words(struct llmc_h5 *file, const struct llmc_compressed_tensor *words,
+                               const struct llmc_compressed_form *form)
+{
+    bool mixed = form->form & LLMC_COMPRESSED_MIXED;
+    int64_t shape[2] = {words->rows, form->values_count / words->rows};
+    return llmc_h5_write_chunks(file, "words", mixed ? LLMC_U8 : words->number, 2, shape, form->values, EMBEDDING_ROWS,
+                                WORTH);
+}
+
+static llmc_status write_tensors(struct llmc_h5 *file, const struct llmc_compressed *content)
+{
+    llmc_status status = LLMC_OK;
+    struct arrays arrays = {.bytes = {.number = LLMC_U8}, .halves = {.number = LLMC_F16},
+                            .floats = {.number = LLMC_F32}, .names = {.number = LLMC_U8},
+                            .table = {.number = LLMC_I64}};
+    struct llmc_compressed_form form = {0};
+    int64_t shape[2] = {content->tensor_count, LLMC_COMPRESSED_COLUMNS};
+    for (int32_t i = 0; i < content->tensor_count; i++) {
+        LLMC_TRY(llmc_compressed_form_choose(&form, &content->tensors[i], i == LLMC_WORDS));
+        LLMC_TRY(add_tensor(&arrays, &content->tensors[i], &form, i == LLMC_WORDS));
+        if (i == LLMC_WORDS)
+            LLMC_TRY(write_words(file, &content->tensors[i], &form));
+        llmc_compressed_form_release(&form);
+    }
+    LLMC_TRY(write_growing(file, "names", &arrays.names));
+    LLMC_TRY(llmc_h5_write_chunks(file, "tensors", LLMC_I64, 2, shape, arrays.table.memory, 0, WORTH));
+    LLMC_TRY(write_growing(file, "bytes", &arrays.bytes));
+    LLMC_TRY(write_growing(file, "halves", &arrays.halves));
+    LLMC_TRY(write_growing(file, "floats", &arrays.floats));
+exit:
+    llmc_compressed_form_release(&form);
+    free(arrays.bytes.memory);
+    free(arrays.halves.memory);
+    free(arrays.floats.memory);
+    free(arrays.names.memory);
+    free(arrays.table.memory);
+    return status;
+}
+
+static llmc_status write_text(struct llmc_h5 *file, const char *name, const char *text, size_t nbytes)
+{
+    return llmc_h5_write_chunks(file, name, LLMC_U8, 1, (int64_t[]){(int64_t)nbytes}, text, 0, WORTH);
 }
 
 static llmc_status write_labels(struct llmc_h5 *file, const struct llmc_compressed *content)
 {
     llmc_status status = LLMC_OK;
-    char *text = NULL;
-    int64_t nbytes = 0;
-    for (int32_t i = 0; i < content->architecture.labels; i++)
-        nbytes += (int64_t)strlen(content->labels[i]) + 1;
-    LLMC_TRY(llmc_alloc(&text, (size_t)nbytes, 1));
-    char *end = text;
+    struct growing text = {.number = LLMC_U8};
     for (int32_t i = 0; i < content->architecture.labels; i++) {
-        end = stpcpy(end, content->labels[i]);
-        *end++ = '\n';
+        LLMC_TRY(append(&text, content->labels[i], (int64_t)strlen(content->labels[i])));
+        LLMC_TRY(append(&text, "\n", 1));
     }
-    LLMC_TRY(llmc_h5_write_chunks(file, "labels", LLMC_U8, 1, &nbytes, text, 0, LAYER_WORTH));
+    LLMC_TRY(write_text(file, "labels", text.memory, (size_t)text.count));
 exit:
-    free(text);
+    free(text.memory);
     return status;
 }
 
 static llmc_status write_content(struct llmc_h5 *file, const struct llmc_compressed *content)
 {
     llmc_status status = LLMC_OK;
-    int64_t vocabulary_nbytes = (int64_t)content->vocabulary_nbytes;
-    LLMC_TRY(llmc_checkpoint_write_architecture(file, &content->architecture));
+    LLMC_TRY(llmc_checkpoint_write_shape(file, &content->architecture));
     LLMC_TRY(llmc_h5_write_int(file, "", "tokens_max", content->tokens_max));
     LLMC_TRY(llmc_h5_write_int(file, "", "lowercase", content->rules.lowercase));
     LLMC_TRY(llmc_h5_write_int(file, "", "strip_accents", content->rules.strip_accents));
     LLMC_TRY(llmc_h5_write_int(file, "", "split_chinese", content->rules.split_chinese));
     LLMC_TRY(llmc_h5_write_int(file, "", "clean", content->rules.clean));
-    LLMC_TRY(llmc_h5_write_text(file, "", "origin", content->origin));
-    LLMC_TRY(llmc_h5_write_chunks(file, "vocabulary", LLMC_U8, 1, &vocabulary_nbytes, content->vocabulary, 0,
-                                  LAYER_WORTH));
+    LLMC_TRY(write_text(file, "origin", content->origin, strlen(content->origin)));
+    LLMC_TRY(write_text(file, "vocabulary", content->vocabulary, content->vocabulary_nbytes));
     LLMC_TRY(write_labels(file, content));
-    for (int32_t i = 0; i < content->tensor_count; i++)
-        LLMC_TRY(write_tensor(file, &content->tensors[i]));
+    LLMC_TRY(write_tensors(file, content));
 exit:
     return status;
 }
@@ -142,6 +165,7 @@ llmc_status llmc_compressed_write(const char *path, const struct llmc_compressed
     char *temporary = NULL;
     struct llmc_h5 *file = NULL;
     struct llmc_envelope envelope = llmc_compressed_envelope;
+    envelope.version = LLMC_COMPRESSED_VERSION;
     status = llmc_compressed_check(content);
     if (status != LLMC_OK)
         return llmc_error_prefix(status, "%s", path);
@@ -149,8 +173,6 @@ llmc_status llmc_compressed_write(const char *path, const struct llmc_compressed
     LLMC_TRY(llmc_h5_create(&file, temporary, LLMC_ENVELOPE_NBYTES));
     LLMC_TRY(write_content(file, content));
     LLMC_TRY(llmc_h5_close(&file));
-    if (!llmc_architecture_is_even(&content->architecture))
-        envelope.version = LLMC_COMPRESSED_LAYERED;
     LLMC_TRY(llmc_envelope_seal(temporary, &envelope));
     LLMC_TRY(llmc_file_commit(&temporary, path));
 exit:

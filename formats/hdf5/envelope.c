@@ -126,7 +126,8 @@ static llmc_status sum_source(const struct llmc_source *source, uint32_t *crc_re
     return status;
 }
 
-llmc_status llmc_envelope_verify(const struct llmc_source *source, const struct llmc_envelope *envelope)
+llmc_status llmc_envelope_verify(const struct llmc_source *source, const struct llmc_envelope *envelope,
+                                 uint32_t *version_ret)
 {
     llmc_status status = LLMC_OK;
     unsigned char block[BLOCK], magic[MAGIC_NBYTES];
@@ -152,6 +153,8 @@ llmc_status llmc_envelope_verify(const struct llmc_source *source, const struct 
     LLMC_TRY(sum_source(source, &crc));
     if (crc != get_little_endian(block + CRC_AT, 4))
         LLMC_FAIL(LLMC_ERR_FORMAT, "%s: damaged: the checksum does not match", name);
+    if (version_ret)
+        *version_ret = (uint32_t)version;
 exit:
     return status;
 }
@@ -161,7 +164,7 @@ llmc_status llmc_envelope_verify_file(const char *path, const struct llmc_envelo
     struct llmc_source source;
     llmc_status status = llmc_source_open(&source, path);
     if (status == LLMC_OK)
-        status = llmc_envelope_verify(&source, envelope);
+        status = llmc_envelope_verify(&source, envelope, NULL);
     llmc_source_close(&source);
     return status;
 }

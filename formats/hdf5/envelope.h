@@ -30,8 +30,10 @@ struct llmc_envelope {
 llmc_status llmc_envelope_seal(const char *path, const struct llmc_envelope *envelope);
 
 /* Checks the user block and the checksum of all behind it, without libhdf5. Large files are summed by several
- * threads (OpenMP). Errors: LLMC_ERR_IO, LLMC_ERR_FORMAT, with the source's name. */
-llmc_status llmc_envelope_verify(const struct llmc_source *source, const struct llmc_envelope *envelope);
+ * threads (OpenMP). *version_ret (NULL: not asked for) = the file's. Errors: LLMC_ERR_IO, LLMC_ERR_FORMAT, with the
+ * source's name. */
+llmc_status llmc_envelope_verify(const struct llmc_source *source, const struct llmc_envelope *envelope,
+                                 uint32_t *version_ret);
 
 /* The same of a file. */
 llmc_status llmc_envelope_verify_file(const char *path, const struct llmc_envelope *envelope);

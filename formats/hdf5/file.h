@@ -5,7 +5,7 @@
  * trusts a size in a file: what a caller expects is checked before memory is
  * asked for.
  *
- * The files are of HDF5's version 1.8: h5py, h5dump and others read them. Equal
+ * The files are of HDF5's version 1.10: h5py, h5dump and others read them. Equal
  * content written in equal order by one version of libhdf5 gives equal bytes.
  * When reading, only what lies in the file itself is seen: external and soft
  * links count as missing; arrays with data in other files, virtual arrays,

@@ -9,6 +9,9 @@
 
 #define NAME_NBYTES_MAX 1023
 
+/* How many attributes and links of the root lie in its header, without an index of their own. */
+enum { INLINE = 64 };
+
 /* libhdf5 prints its error stack to stderr unless told not to. The switch is
  * per thread, hence set at every open and create. */
 static void keep_quiet(void)
@@ -94,10 +97,13 @@ llmc_status llmc_h5_create(struct llmc_h5 **out, const char *path, uint64_t user
     (*out)->writing = true;
     creation = H5Pcreate(H5P_FILE_CREATE);
     access = access_list(*out, NULL);
-    /* Version 1.8 of the format has checksums on its metadata and attributes
-     * above 64 KiB, and all readers know it. */
-    if (creation < 0 || access < 0 || H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18) < 0 ||
+    /* Version 1.10 of the format has checksums on its metadata, attributes above
+     * 64 KiB, and 16 bytes of index for a chunk. Metadata are not set aside in
+     * blocks, whose rest would stay in the file. */
+    if (creation < 0 || access < 0 || H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110) < 0 ||
         H5Pset_userblock(creation, user_block_nbytes) < 0 ||
+        H5Pset_attr_phase_change(creation, INLINE, 0) < 0 || H5Pset_link_phase_change(creation, INLINE, 0) < 0 ||
+        H5Pset_meta_block_size(access, 0) < 0 || H5Pset_small_data_block_size(access, 0) < 0 ||
         H5Pset_obj_track_times(creation, false) < 0) {
         status = llmc_h5_error(*out, LLMC_ERR_ARGUMENT, "", "cannot prepare the file");
         goto exit;

@@ -4,23 +4,7 @@
 #include "formats/checkpoint/compressed.h"
 #include "quantize/pack.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-/* A mask costs 1 bit a weight: below this share of zeros the dense form, whose zeros deflate finds, is smaller. */
-#define SPARSE_SHARE 0.2
-
-static bool is_sparse(const struct llmc_parameters *p, int32_t index)
-{
-    const struct llmc_parameter *parameter = &p->table[index];
-    const float *values = llmc_parameter_values(p, index);
-    int64_t count = parameter->rows * parameter->cols, zeros = 0;
-    if (!p->mask || parameter->kind != LLMC_PARAMETER_LINEAR)
-        return false;
-    for (int64_t i = 0; i < count; i++)
-        zeros += values[i] == 0;
-    return (double)zeros > SPARSE_SHARE * (double)count;
-}
 
 static llmc_status fill_tensor(const struct llmc_state *state, int32_t index, struct llmc_compressed_tensor *tensor)
 {
@@ -34,7 +18,6 @@ static llmc_status fill_tensor(const struct llmc_state *state, int32_t index, st
     LLMC_TRY(llmc_strdup(&tensor->name, parameter->name));
     tensor->rows = parameter->rows;
     tensor->cols = parameter->cols;
-    tensor->sparse = is_sparse(p, index);
     tensor->bits = parameter->bits;
     if (tensor->bits) {
         tensor->number = LLMC_I8;

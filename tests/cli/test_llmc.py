@@ -144,7 +144,7 @@ def test_eval(folder, model):
     shown = result["shown"]
     assert len(shown) == 20 and [s["label"] != s["predicted"] for s in shown] == [True] * 16 + [False] * 4
     text = run("eval", model, data, "--show", "2", "--threads", "1")
-    assert f"({right} of 77)" in text and text.count("WRONG") == 2
+    assert f"({right} of 77" in text and text.count("WRONG") == 2
     assert "accuracy" in run("eval", model, data, "--text", "sentence", "--text-pair", "other")
     assert "sentence" in run("eval", model, data, "--text", "nothing", status=6)
 
@@ -197,7 +197,8 @@ def test_inspect(model):
     assert result["architecture"]["hidden"] == 16 and result["file_bytes"] == os.path.getsize(model)
     assert result["parameters"] == sum(np.prod(t["shape"]) for t in result["tensors"])
     assert result["origin"] == {"made by": "a test"} and result["labels"] == ["neg", "pos"]
-    assert "classifier.weight" in run("inspect", model)
+    assert sum(kind["bytes"] for kind in result["bytes"]) == os.path.getsize(model)
+    assert "classifier.weight" in run("inspect", model) and "word embedding" in run("inspect", model)
 
 
 with tempfile.TemporaryDirectory() as folder:

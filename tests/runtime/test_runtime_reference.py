@@ -149,6 +149,9 @@ def test_integers(folder, tokenizer, pruned=False, **shape):
           f"{close:.0%} below {INTEGER_TOLERANCE}")
     assert np.median(differences) < INTEGER_TOLERANCE / 100 and close >= 0.9
     check_independence(path, lines, got)
+    # Files of old versions give the same bits.
+    llmc_file.write_groups(path, fields, tensors, inputs, vocabulary, ["no", "yes"], 48)
+    assert np.array_equal(run(path, lines), got)
 
 
 with tempfile.TemporaryDirectory() as folder:

@@ -6,7 +6,9 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "formats/checkpoint/compressed.h"
+#include "formats/checkpoint/mixed.h"
 #include "formats/hdf5/envelope.h"
+#include "tests/runtime/sample_model.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -28,10 +30,11 @@ static void *make(size_t count, size_t size)
     return memory;
 }
 
-/* Element i of tensor t, before it is put into its number format; every third one is zero. */
+/* Element i of tensor t, before it is put into its number format; every third one is zero, and of
+ * every sixth tensor nearly all. */
 static int sample_value(int32_t t, int64_t i, int limit)
 {
-    return i % 3 == 0 ? 0 : (int)((i * 7 + t * 5) % (2 * limit + 1)) - limit;
+    return i % 3 == 0 || (t % 6 == 1 && i % 50) ? 0 : (int)((i * 7 + t * 5) % (2 * limit + 1)) - limit;
 }
 
 /* Every number format, dense and sparse, and input quantisers on all linear layers of the encoder. */
@@ -62,7 +65,6 @@ static struct llmc_compressed make_sample_of(const struct llmc_layer_shape layer
         bool linear = strstr(name, "encoder") && tensor->rows > 1;
         tensor->number = linear ? LLMC_I8 : t % 2 ? LLMC_F16 : LLMC_F32;
         tensor->bits = linear ? t % 7 + 2 : 0;
-        tensor->sparse = t % 3 == 0;
         tensor->has_input = linear;
         tensor->input_scale = linear ? 0.03125f : 0;
         tensor->input_zero_point = linear ? 128 : 0;
@@ -99,6 +101,7 @@ static struct llmc_compressed make_layered_sample(void)
 static void check_round_trip(struct llmc_compressed a)
 {
     struct llmc_compressed b;
+    int sparse = 0;
     assert_int_equal(llmc_compressed_write(path, &a), LLMC_OK);
     assert_int_equal(llmc_compressed_read(path, &b), LLMC_OK);
     assert_memory_equal(&a.architecture, &b.architecture, sizeof a.architecture);
@@ -112,14 +115,15 @@ static void check_round_trip(struct llmc_compressed a)
     for (int32_t t = 0; t < a.tensor_count; t++) {
         struct llmc_compressed_tensor *x = &a.tensors[t], *y = &b.tensors[t];
         assert_string_equal(x->name, y->name);
-        assert_true(x->number == y->number && x->bits == y->bits && x->sparse == y->sparse);
+        assert_true(x->number == y->number && x->bits == y->bits);
         assert_true(x->rows == y->rows && x->cols == y->cols && x->has_input == y->has_input);
         assert_memory_equal(x->data, y->data, (size_t)(x->rows * x->cols) * llmc_number_nbytes(x->number));
         if (x->scales)
             assert_memory_equal(x->scales, y->scales, (size_t)x->rows * sizeof(float));
         assert_true(x->input_scale == y->input_scale && x->input_zero_point == y->input_zero_point);
-        assert_true(y->stored_nbytes > 0);
+        sparse += y->sparse;
     }
+    assert_true(sparse > 0 && sparse < a.tensor_count);
     llmc_compressed_release(&a);
     llmc_compressed_release(&b);
 }
@@ -131,19 +135,53 @@ static void test_round_trip(void **state)
     check_round_trip(make_layered_sample());
 }
 
-/* Readers that know equal layers only must refuse the others, and read what they know. */
-static void test_versions(void **state)
+/* Every byte of all bits comes apart to what it was made of; others are refused. */
+static void test_mixed(void **state)
 {
     (void)state;
-    const struct llmc_envelope first = {"LLMC", 1, "compressed checkpoint", 1};
-    struct llmc_compressed even = make_sample(), layered = make_layered_sample();
-    assert_int_equal(llmc_compressed_write(path, &even), LLMC_OK);
-    assert_int_equal(llmc_envelope_verify_file(path, &first), LLMC_OK);
-    assert_int_equal(llmc_compressed_write(path, &layered), LLMC_OK);
-    assert_int_equal(llmc_envelope_verify_file(path, &first), LLMC_ERR_FORMAT);
-    assert_non_null(strstr(llmc_error_message(), "format version 2; this program reads version 1 to 1"));
-    llmc_compressed_release(&even);
-    llmc_compressed_release(&layered);
+    static const int64_t expected[] = {5, 2, 2, 1, 1, 1, 1};
+    int8_t values[37], back[37];
+    uint8_t bytes[37];
+    for (int bits = 2; bits <= 8; bits++) {
+        int limit = llmc_integer_limit(bits);
+        for (int64_t count = 1; count <= 37; count++) {
+            for (int64_t i = 0; i < count; i++)
+                values[i] = (int8_t)((i * 5 + count) % (2 * limit + 1) - limit);
+            llmc_compressed_mix(bits, values, count, bytes);
+            assert_int_equal(llmc_compressed_unmix(bits, bytes, 1, count, back), LLMC_OK);
+            assert_memory_equal(values, back, (size_t)count);
+        }
+        int64_t per_byte = llmc_compressed_mixed_per_byte(bits), span = 1;
+        assert_int_equal(per_byte, expected[bits - 2]);
+        assert_int_equal(llmc_compressed_mixed_nbytes(bits, 37), (37 + per_byte - 1) / per_byte);
+        for (int64_t k = 0; k < per_byte; k++)
+            span *= 2 * limit + 1;
+        bytes[0] = (uint8_t)span;
+        if (span < 256)
+            assert_int_equal(llmc_compressed_unmix(bits, bytes, 1, per_byte, back), LLMC_ERR_FORMAT);
+        bytes[0] = (uint8_t)(2 * limit + 1); /* a digit behind the last value */
+        if (per_byte > 1)
+            assert_int_equal(llmc_compressed_unmix(bits, bytes, 1, 1, back), LLMC_ERR_FORMAT);
+    }
+}
+
+/* A model of 3 layers: what is in the file beside numbers and texts. */
+static void test_structure_is_small(void **state)
+{
+    (void)state;
+    enum { STRUCTURE_NBYTES = 30000 };
+    struct llmc_compressed content;
+    uint64_t counted = 0;
+    assert_int_equal(sample_model_make(&content, 30522, 384, 3), LLMC_OK);
+    assert_int_equal(llmc_compressed_write(path, &content), LLMC_OK);
+    llmc_compressed_release(&content);
+    assert_int_equal(llmc_compressed_read(path, &content), LLMC_OK);
+    counted += content.vocabulary_stored_nbytes + content.texts_stored_nbytes;
+    for (int32_t i = 0; i < content.tensor_count; i++)
+        counted += content.tensors[i].stored_nbytes + content.tensors[i].scales_stored_nbytes;
+    uint64_t structure = (uint64_t)llmc_file_nbytes(path) - counted;
+    assert_true(structure > 1000 && structure < STRUCTURE_NBYTES);
+    llmc_compressed_release(&content);
 }
 
 static void test_same_content_same_bytes(void **state)
@@ -273,7 +311,8 @@ int main(int argc, char **argv)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_mixed),
+        cmocka_unit_test(test_structure_is_small),
         cmocka_unit_test(test_same_content_same_bytes),
         cmocka_unit_test(test_damage_is_refused),
         cmocka_unit_test(test_writer_refuses_broken_contents),
