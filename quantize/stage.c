@@ -2,7 +2,9 @@
 
 #include "base/memory.h"
 #include "distill/against_teacher.h"
+#include "quantize/allot.h"
 #include "quantize/calibrate.h"
+#include "quantize/sensitivity.h"
 #include "quantize/steps.h"
 #include "stage/measure.h"
 
@@ -20,7 +22,7 @@ static const char *const step_modes[] = {[STEPS_ABSMAX] = "absmax", [STEPS_LEARN
 struct settings {
     struct llmc_train_settings train;
     struct llmc_distill_settings distill;
-    int32_t weight_bits, embedding_bits;
+    int32_t weight_bits, embedding_bits, bytes;
     enum step_mode steps;
     enum range_mode ranges;
     int32_t calibration_batches;
@@ -32,6 +34,9 @@ static const struct llmc_config_key keys[] = {
     LLMC_KEY("weight_bits", struct settings, weight_bits, INT, "8", 2, 8, "integers of the linear layers")
     LLMC_KEY("embedding_bits", struct settings, embedding_bits, INT, "8", 2, 8,
              "integers of the word and position embeddings")
+    LLMC_KEY("bytes", struct settings, bytes, INT, "0", 0, INT32_MAX,
+             "largest `model.llmc`: each weight and embedding gets bits of its own, at most those of the two keys; 0: all "
+             "have these")
     LLMC_KEY_ONE_OF("steps", struct settings, steps, step_modes, "learned",
                     "of the integers below 8 bits: by the largest magnitude of a row, or learned")
     LLMC_KEY_ONE_OF("ranges", struct settings, ranges, range_modes, "learned",
@@ -39,6 +44,44 @@ static const struct llmc_config_key keys[] = {
     LLMC_KEY("calibration_batches", struct settings, calibration_batches, INT, "32", 1, 10000,
              "batches that calibrate the ranges")
 };
+
+/* One line a number of bits would be long: the bits in the order of the parameters, and what they are of. */
+static void tell_bits(const struct llmc_stage_work *work, const struct llmc_parameters *p, double bytes)
+{
+    char list[768];
+    int length = 0;
+    for (int32_t i = 0; i < p->count && length < (int)sizeof list - 8; i++) {
+        if (p->table[i].kind == LLMC_PARAMETER_LINEAR)
+            length += snprintf(list + length, sizeof list - (size_t)length, " %d", p->table[i].bits);
+    }
+    list[length] = '\0';
+    llmc_stage_message(work, "bits for about %.0f bytes: words %d, positions %d, query, key, value, attention output, "
+                       "intermediate and output of each layer, pooler:%s", bytes, p->table[LLMC_WORDS].bits,
+                       p->table[LLMC_POSITIONS].bits, list);
+}
+
+static llmc_status allot_bits(struct llmc_stage_work *work, const struct llmc_calibration *calibration)
+{
+    llmc_status status = LLMC_OK;
+    const struct settings *settings = work->stage->settings;
+    struct llmc_state *state = &work->chain->state;
+    struct llmc_parameters *p = &state->model.parameters;
+    size_t vocabulary_nbytes;
+    float *squares = NULL;
+    double bytes;
+    llmc_tokenizer_vocabulary(state->tokenizer, &vocabulary_nbytes);
+    LLMC_TRY(llmc_alloc(&squares, (size_t)p->total, sizeof *squares));
+    llmc_parameters_set_bits(p, 0, 0);
+    LLMC_TRY(llmc_quantize_sensitivity(&state->model, work->ops, calibration, squares));
+    const struct llmc_allotment allotment = {settings->bytes, llmc_quantize_other_bytes(p, vocabulary_nbytes),
+                                             settings->weight_bits, settings->embedding_bits,
+                                             settings->steps == STEPS_LEARNED, squares};
+    LLMC_TRY(llmc_quantize_allot(p, &allotment, &bytes));
+    tell_bits(work, p, bytes);
+exit:
+    free(squares);
+    return status == LLMC_ERR_CONFIG ? llmc_error_prefix(status, "%s", work->stage->name) : status;
+}
 
 static llmc_status begin(struct llmc_train_stage *train)
 {
@@ -49,6 +92,8 @@ static llmc_status begin(struct llmc_train_stage *train)
     const struct llmc_calibration calibration = {&work->chain->texts, work->config->seed, settings->train.batch_size,
                                                  settings->calibration_batches};
     llmc_parameters_set_bits(&state->model.parameters, settings->weight_bits, settings->embedding_bits);
+    if (settings->bytes)
+        LLMC_TRY(allot_bits(work, &calibration));
     if (settings->steps == STEPS_LEARNED)
         LLMC_TRY(llmc_quantize_start_steps(&state->model.parameters));
     LLMC_TRY(llmc_calibrate(&state->model, work->ops, &calibration, &state->ranges));

@@ -1,9 +1,11 @@
 #include "tests/testing/harness.h"
 
+#include "base/memory.h"
 #include "distill/loss.h"
 #include "model/bert.h"
 #include "prune/magnitude.h"
 #include "quantize/pack.h"
+#include "quantize/sensitivity.h"
 #include "quantize/steps.h"
 #include "architecture/task.h"
 #include "train/optimizer.h"
@@ -245,6 +247,26 @@ void harness_pack_rows(const float *weights, int64_t rows, int64_t cols, int bit
                        int8_t *integers, float *scales)
 {
     llmc_pack_rows(weights, rows, cols, bits, steps, integers, scales);
+}
+
+int harness_sensitivity(struct harness *h, int32_t texts, const int32_t *ids, const uint8_t *types, const int32_t *offsets,
+                        int32_t batch_size, float *squares)
+{
+    llmc_status status = LLMC_OK;
+    int64_t *wide = NULL;
+    int32_t *label = NULL;
+    LLMC_TRY(llmc_alloc(&wide, (size_t)texts + 1, sizeof *wide));
+    LLMC_TRY(llmc_alloc(&label, (size_t)texts, sizeof *label));
+    for (int32_t i = 0; i <= texts; i++)
+        wide[i] = offsets[i];
+    const struct llmc_dataset data = {(size_t)texts, wide, (int32_t *)ids, (uint8_t *)types, label, 512};
+    const struct llmc_text_source source = llmc_dataset_source(&data);
+    LLMC_TRY(llmc_quantize_sensitivity(&h->model, &h->ops, &(struct llmc_calibration){&source, 1, batch_size, texts},
+                                       squares));
+exit:
+    free(wide);
+    free(label);
+    return result(status);
 }
 
 void harness_best_steps(const float *weights, int64_t rows, int64_t cols, int bits, float *steps)

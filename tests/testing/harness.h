@@ -63,6 +63,9 @@ void harness_pack_rows(const float *weights, int64_t rows, int64_t cols, int bit
                        int8_t *integers, float *scales);
 int harness_cast_weight(struct harness *h, const float *weight, float limit, const float *steps, int64_t rows,
                         int64_t cols, float *out);
+/* Sensitivity of all numbers [total], from all texts (packed as in harness_forward) in batches of so many. */
+int harness_sensitivity(struct harness *h, int32_t texts, const int32_t *ids, const uint8_t *types, const int32_t *offsets,
+                        int32_t batch_size, float *squares);
 /* The steps that learning starts from. */
 void harness_best_steps(const float *weights, int64_t rows, int64_t cols, int bits, float *steps);
 /* Fake quantisation of an input [rows, cols]: y, and from the gradient dy of y: dx and the scale's. */

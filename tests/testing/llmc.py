@@ -173,6 +173,17 @@ class Model:
         self.lib.harness_dsteps(self.handle, list(self.table).index(name), pointer(out, ctypes.c_float))
         return out
 
+    def sensitivity(self, texts, types, batch_size):
+        """An arena of the mean squared gradients of the logits."""
+        ids = np.array([i for t in texts for i in t], np.int32)
+        types = np.array([i for t in types for i in t], np.uint8)
+        offsets = np.cumsum([0] + [len(t) for t in texts]).astype(np.int32)
+        squares = np.zeros_like(self.values)
+        self.check(self.lib.harness_sensitivity(self.handle, len(texts), pointer(ids, ctypes.c_int32),
+                                                pointer(types, ctypes.c_uint8), pointer(offsets, ctypes.c_int32),
+                                                batch_size, pointer(squares, ctypes.c_float)))
+        return squares
+
     def cast_weight(self, weight, limit, steps=None):
         """The compute copy of a matrix in FP32, fake-quantised when limit > 0."""
         out = np.zeros_like(weight)
