@@ -16,12 +16,18 @@ void llmc_task_log_softmax(const float *logits, int32_t count, double temperatur
         out[i] -= shift;
 }
 
-/* torch.nn.functional.cross_entropy */
+/* torch.nn.functional.cross_entropy with ignore_index=-1; 0 without labels */
 static double cross_entropy(const float *logits, const int32_t *label, int32_t sequences, int32_t labels, double weight,
                             double scale, float *dlogits, double *work)
 {
-    double loss = 0, factor = weight / sequences;
+    double loss = 0;
+    int32_t labelled = 0;
+    for (int32_t s = 0; s < sequences; s++)
+        labelled += label[s] >= 0;
+    double factor = labelled ? weight / labelled : 0;
     for (int32_t s = 0; s < sequences; s++) {
+        if (label[s] < 0)
+            continue;
         llmc_task_log_softmax(logits + (int64_t)s * labels, labels, 1.0, work);
         loss -= work[label[s]];
         for (int32_t i = 0; i < labels; i++)

@@ -19,7 +19,7 @@ enum { LLMC_TASK_MEASURES = 2 };
 struct llmc_task {
     const char *name;
     const char *model; /* transformers' class of it, behind the encoder's name */
-    /* Returns weight * the mean loss over the S texts, and adds its gradient times `scale` to dlogits [S, L]. logits
+    /* Returns weight * the mean loss over the texts with a label (those of -1 count as none), and adds its gradient times `scale` to dlogits [S, L]. logits
      * [S, L]; label [S]; work [L]. Sums in double. */
     double (*loss)(const float *logits, const int32_t *label, int32_t sequences, int32_t labels, double weight,
                    double scale, float *dlogits, double *work);

@@ -53,7 +53,7 @@ struct llmc_config {
     double checkpoint_seconds;
     struct {
         char *folder, *train, *dev, *text, *text_pair, *label;
-        struct llmc_text_list label_names;
+        struct llmc_text_list label_names, unlabeled;
         int32_t tokens_max;
     } data;
     struct {

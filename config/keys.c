@@ -32,6 +32,8 @@ static const struct llmc_config_key keys[] = {
     RUN(NO_STAGE, "data.folder", data.folder, TEXT, NULL, 1, 4096, "of the texts; relative to LLMC_DATA, or absolute")
     RUN(NO_STAGE, "data.train", data.train, TEXT, "train.tsv", 1, 4096, "file of the training texts, .tsv or .tsv.gz")
     RUN(NO_STAGE, "data.dev", data.dev, TEXT, "dev.tsv", 1, 4096, "file of the texts that measure, .tsv or .tsv.gz")
+    RUN(NO_STAGE, "data.unlabeled", data.unlabeled, TEXTS, "[]", 1, 4096,
+        "files of texts that only the teacher labels: .tsv, or one text a line; plain or .gz")
     RUN(ALL_STAGES, "data.text", data.text, TEXT, "sentence", 1, 256, "column of the text")
     RUN(ALL_STAGES, "data.text_pair", data.text_pair, TEXT, "\"\"", 0, 256,
         "column of the second text of a pair; \"\": none")

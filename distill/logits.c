@@ -50,6 +50,14 @@ static llmc_status make_key(const struct llmc_stage_work *work, char key[LLMC_HA
     return status;
 }
 
+/* What trains behind this stage depends on the texts too. */
+static llmc_status identify(const struct llmc_stage_work *work, struct llmc_hash *hash)
+{
+    if (work->chain->more_texts[0])
+        llmc_hash_text(hash, work->chain->more_texts);
+    return LLMC_OK;
+}
+
 /* The answering under way. */
 struct answering {
     struct llmc_logits_file file;
@@ -80,6 +88,9 @@ static llmc_status run(struct llmc_stage_work *work)
     LLMC_TRY(llmc_logits_file_begin(&a.file, part, work->key, texts->count, &work->data->labels));
     if (a.file.done > 0)
         llmc_stage_message(work, "going on at text %lld of %lld", (long long)a.file.done, (long long)texts->count);
+    else if (texts->count > (int64_t)work->data->train.count)
+        llmc_stage_message(work, "%zu training texts and %lld more: epochs count passes over all of them",
+                           work->data->train.count, (long long)texts->count - (long long)work->data->train.count);
     LLMC_TRY(llmc_stage_load_teacher(work, llmc_stage_number(work), &teacher));
     LLMC_TRY(llmc_bert_prepare(&teacher.model, work->ops));
     const struct llmc_evaluation evaluation = {
@@ -126,6 +137,7 @@ exit:
 const struct llmc_stage_type llmc_logits_stage = {
     .kind = {.name = "logits", .does = "lets the teacher answer every training text once", .makes = LLMC_THING_LOGITS},
     .product = "logits.h5",
+    .identify = identify,
     .key = make_key,
     .run = run,
     .adopt = adopt,

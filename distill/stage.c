@@ -18,25 +18,15 @@ static const struct llmc_config_key keys[] = {
     LLMC_DISTILL_KEYS(struct settings, distill)
 };
 
-static struct llmc_student_shape shape_of(const struct llmc_config *config)
-{
-    return (struct llmc_student_shape){
-        .layers = config->student.layers,
-        .hidden = config->student.hidden,
-        .ffn = config->student.ffn,
-        .heads = config->student.heads,
-        .positions = config->data.tokens_max,
-        .from_layers = config->student.from_layers.count ? config->student.from_layers.values : NULL,
-    };
-}
-
 static llmc_status prepare(const struct llmc_stage_work *work)
 {
     llmc_status status = LLMC_OK;
+    const struct settings *settings = work->stage->settings;
     struct llmc_architecture student, teacher = work->data->teacher;
-    const struct llmc_student_shape shape = shape_of(work->config);
+    const struct llmc_student_shape shape = llmc_student_shape_of(work->config);
     teacher.labels = work->data->labels.count;
     LLMC_TRY(llmc_student_architecture(&student, &teacher, &shape));
+    LLMC_TRY(llmc_distill_check(work, &settings->distill));
     if (work->config->student.init[0])
         LLMC_TRY(llmc_init_check(work->config, work->run_folder, work->data->tokenizer, &work->data->labels, &student));
 exit:
@@ -56,7 +46,7 @@ static llmc_status begin(struct llmc_train_stage *train)
     llmc_status status = LLMC_OK;
     struct llmc_state teacher = {0};
     struct llmc_parameters student = {0};
-    const struct llmc_student_shape shape = shape_of(work->config);
+    const struct llmc_student_shape shape = llmc_student_shape_of(work->config);
     if (work->chain->is_student)
         return LLMC_OK; /* a second distillation goes on with the student */
     LLMC_TRY(llmc_stage_load_teacher(work, LLMC_F32, &teacher));

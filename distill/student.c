@@ -7,6 +7,18 @@ static int32_t or_default(int32_t value, int32_t fallback)
     return value ? value : fallback;
 }
 
+struct llmc_student_shape llmc_student_shape_of(const struct llmc_config *config)
+{
+    return (struct llmc_student_shape){
+        .layers = config->student.layers,
+        .hidden = config->student.hidden,
+        .ffn = config->student.ffn,
+        .heads = config->student.heads,
+        .positions = config->data.tokens_max,
+        .from_layers = config->student.from_layers.count ? config->student.from_layers.values : NULL,
+    };
+}
+
 /* Copies parameter `from` of the teacher into `to` of the student; rows beyond the student's are left out. */
 static void copy_parameter(struct llmc_parameters *student, int32_t to, const struct llmc_parameters *teacher,
                            int32_t from)

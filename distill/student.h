@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "architecture/parameters.h"
+#include "config/config.h"
 
 struct llmc_student_shape {
     /* hidden, ffn, heads 0: the teacher's, those of the layer that is copied; the largest where none is */
@@ -14,6 +15,9 @@ struct llmc_student_shape {
     int32_t positions;                  /* the longest text in tokens; at most the teacher's */
     const int32_t *from_layers;         /* [layers] teacher layers to start from; NULL: random layers */
 };
+
+/* What the configuration says of it. Borrows. */
+struct llmc_student_shape llmc_student_shape_of(const struct llmc_config *config);
 
 /* *out = what a student of this shape is. Errors: LLMC_ERR_CONFIG (a layer that the teacher does not have;
  * from_layers with other shapes; heads that do not divide hidden). */

@@ -49,10 +49,11 @@ static llmc_status open_data(struct run *run)
 {
     llmc_status status = LLMC_OK;
     char text[256];
-    LLMC_TRY(llmc_data_open(&run->data, run->config));
-    run->chain.texts = llmc_dataset_source(&run->data.train);
-    snprintf(text, sizeof text, "data: %zu training texts, %lld dev texts, %d labels, %.1f tokens a dev text",
-             run->data.train.count, (long long)run->data.dev_count, run->data.labels.count, run->data.dev_tokens);
+    LLMC_TRY(llmc_data_open(&run->data, run->config, run->folder.path));
+    LLMC_TRY(llmc_chain_begin_texts(&run->chain, &run->data));
+    snprintf(text, sizeof text, "data: %zu training texts, %lld without labels, %lld dev texts, %d labels, %.1f tokens a dev text",
+             run->data.train.count, (long long)run->chain.texts.count - (long long)run->data.train.count,
+             (long long)run->data.dev_count, run->data.labels.count, run->data.dev_tokens);
     tell(run, text);
     LLMC_TRY(llmc_run_folder_write_labels(&run->folder, &run->data.labels));
 exit:

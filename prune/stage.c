@@ -25,6 +25,12 @@ static const struct settings *settings_of(const struct llmc_train_stage *train)
     return train->work->stage->settings;
 }
 
+static llmc_status prepare(const struct llmc_stage_work *work)
+{
+    const struct settings *settings = work->stage->settings;
+    return llmc_distill_check(work, &settings->distill);
+}
+
 static llmc_status begin(struct llmc_train_stage *train)
 {
     train->progress.initial_sparsity = llmc_sparsity(&train->work->chain->state.model.parameters);
@@ -66,6 +72,7 @@ const struct llmc_stage_type llmc_prune_stage = {
     .works_on_model = true,
     .makes_model = true,
     .engine = "libtorch",
+    .prepare = prepare,
     .run = run,
     .adopt = llmc_stage_adopt_model,
     .measure = llmc_stage_measure_model,

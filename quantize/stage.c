@@ -83,6 +83,12 @@ exit:
     return status == LLMC_ERR_CONFIG ? llmc_error_prefix(status, "%s", work->stage->name) : status;
 }
 
+static llmc_status prepare(const struct llmc_stage_work *work)
+{
+    const struct settings *settings = work->stage->settings;
+    return llmc_distill_check(work, &settings->distill);
+}
+
 static llmc_status begin(struct llmc_train_stage *train)
 {
     llmc_status status = LLMC_OK;
@@ -153,6 +159,7 @@ const struct llmc_stage_type llmc_qat_stage = {
     .works_on_model = true,
     .makes_model = true,
     .engine = "libtorch",
+    .prepare = prepare,
     .run = run,
     .adopt = llmc_stage_adopt_model,
     .measure = llmc_stage_measure_model,

@@ -3,6 +3,7 @@
 #include "config/paths.h"
 #include "formats/huggingface/folder.h"
 #include "text/labels.h"
+#include "text/unlabeled.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@ void llmc_data_release(struct llmc_data *data)
     llmc_tokenizer_free(data->tokenizer);
     llmc_labels_release(&data->labels);
     llmc_dataset_release(&data->train);
+    llmc_spool_free(data->unlabeled);
     free(data->dev_label);
     memset(data, 0, sizeof *data);
 }
@@ -90,6 +92,43 @@ exit:
     return status;
 }
 
+static llmc_status hash_texts(const struct llmc_text_source *texts, char out[LLMC_HASH_TEXT_NBYTES])
+{
+    llmc_status status = LLMC_OK;
+    struct llmc_batch batch = {0};
+    struct llmc_hash hash = {0};
+    LLMC_TRY(llmc_hash_init(&hash));
+    for (int64_t row = 0; row < texts->count; row++) {
+        LLMC_TRY(llmc_batch_gather(&batch, texts, &row, 1));
+        llmc_hash_update(&hash, &batch.tokens, sizeof batch.tokens);
+        llmc_hash_update(&hash, batch.ids, (size_t)batch.tokens * sizeof *batch.ids);
+        llmc_hash_update(&hash, batch.types, (size_t)batch.tokens);
+    }
+    llmc_hash_finish(&hash, out);
+exit:
+    llmc_hash_release(&hash);
+    llmc_batch_release(&batch);
+    return status;
+}
+
+static llmc_status read_unlabeled(struct llmc_data *data, const struct llmc_config *config, const char *folder)
+{
+    llmc_status status = LLMC_OK;
+    char *path = NULL;
+    LLMC_TRY(llmc_spool_create(&data->unlabeled, folder));
+    for (int32_t i = 0; i < config->data.unlabeled.count; i++) {
+        free(path);
+        path = NULL;
+        LLMC_TRY(llmc_config_path(config, config->data.folder, config->data.unlabeled.texts[i], &path));
+        LLMC_TRY(llmc_unlabeled_read(data->unlabeled, path, &data->columns, data->tokenizer, config->data.tokens_max));
+    }
+    const struct llmc_text_source texts = llmc_spool_source(data->unlabeled);
+    LLMC_TRY(hash_texts(&texts, data->unlabeled_hash));
+exit:
+    free(path);
+    return status;
+}
+
 static llmc_status read_dev(struct llmc_data *data, const struct llmc_config *config)
 {
     llmc_status status = LLMC_OK;
@@ -111,7 +150,7 @@ exit:
     return status;
 }
 
-llmc_status llmc_data_open(struct llmc_data *data, const struct llmc_config *config)
+llmc_status llmc_data_open(struct llmc_data *data, const struct llmc_config *config, const char *folder)
 {
     llmc_status status = LLMC_OK;
     memset(data, 0, sizeof *data);
@@ -122,6 +161,8 @@ llmc_status llmc_data_open(struct llmc_data *data, const struct llmc_config *con
                                           config->data.label_names.texts, config->data.label_names.count};
     LLMC_TRY(llmc_tokenizer_load(&data->tokenizer, data->teacher_folder));
     LLMC_TRY(read_train(data, config));
+    if (config->data.unlabeled.count > 0)
+        LLMC_TRY(read_unlabeled(data, config, folder));
     LLMC_TRY(read_dev(data, config));
 exit:
     if (status != LLMC_OK)

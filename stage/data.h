@@ -6,9 +6,10 @@
 #define LLMC_STAGE_DATA_H
 
 #include "architecture/architecture.h"
+#include "base/hash.h"
 #include "base/status.h"
 #include "config/config.h"
-#include "text/dataset.h"
+#include "text/spool.h"
 #include "text/tokenizer.h"
 
 struct llmc_data {
@@ -17,6 +18,8 @@ struct llmc_data {
     struct llmc_tokenizer *tokenizer;
     struct llmc_labels labels;             /* in the order of the model's outputs */
     struct llmc_dataset train;
+    struct llmc_spool *unlabeled;          /* texts of data.unlabeled; NULL: none */
+    char unlabeled_hash[LLMC_HASH_TEXT_NBYTES]; /* of their ids; "": none */
     int64_t dev_count;
     int32_t *dev_label;                    /* [dev_count] */
     double dev_tokens, dev_tokens_squared; /* means over the dev texts, for the cost model */
@@ -24,9 +27,10 @@ struct llmc_data {
     bool teacher_answers;                  /* the folder has a classifier that is to be used (teacher.head) */
 };
 
-/* Reads all of it and checks that teacher, texts and configuration fit. Errors: those of the readers; LLMC_ERR_CONFIG
+/* Reads all of it and checks that teacher, texts and configuration fit. Unlabelled texts, of which there may be many,
+ * go to an unnamed file on the disk of `folder`. Errors: those of the readers; LLMC_ERR_CONFIG
  * where they do not fit; *data is then empty. */
-llmc_status llmc_data_open(struct llmc_data *data, const struct llmc_config *config);
+llmc_status llmc_data_open(struct llmc_data *data, const struct llmc_config *config, const char *folder);
 void llmc_data_release(struct llmc_data *data); /* an empty one is fine */
 
 #endif

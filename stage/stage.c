@@ -15,6 +15,15 @@ void llmc_chain_set_logits(struct llmc_chain *chain, const struct llmc_teacher_l
     chain->teacher_logits = *logits;
 }
 
+llmc_status llmc_chain_begin_texts(struct llmc_chain *chain, const struct llmc_data *data)
+{
+    chain->texts = llmc_dataset_source(&data->train);
+    if (!data->unlabeled)
+        return LLMC_OK;
+    memcpy(chain->more_texts, data->unlabeled_hash, sizeof chain->more_texts);
+    return llmc_text_source_join(&chain->texts, chain->texts, llmc_spool_source(data->unlabeled));
+}
+
 void llmc_chain_release(struct llmc_chain *chain)
 {
     llmc_state_release(&chain->state);

@@ -50,6 +50,8 @@ struct llmc_chain {
     bool is_student;            /* the model is a student, no longer the teacher */
 };
 void llmc_chain_release(struct llmc_chain *chain);
+/* The texts that a run begins with: training texts, then unlabelled ones. Errors: LLMC_ERR_MEMORY. */
+llmc_status llmc_chain_begin_texts(struct llmc_chain *chain, const struct llmc_data *data);
 /* Closes the old ones and takes the new ones over. */
 void llmc_chain_set_logits(struct llmc_chain *chain, const struct llmc_teacher_logits *logits);
 

@@ -16,7 +16,7 @@ struct llmc_train_settings {
     double learning_rate, warmup, weight_decay, clip_norm, dropout;
 };
 #define LLMC_TRAIN_KEYS(struct_, field_, epochs_, learning_rate_, dropout_)                                             \
-    LLMC_KEY_ABOVE("epochs", struct_, field_.epochs, NUMBER, epochs_, 0, 1000, "passes over the training texts")        \
+    LLMC_KEY_ABOVE("epochs", struct_, field_.epochs, NUMBER, epochs_, 0, 1000, "passes over the texts: behind logits over all that the teacher answered")        \
     LLMC_KEY("batch_size", struct_, field_.batch_size, INT, "32", 1, 4096, "texts a step")                              \
     LLMC_KEY_ABOVE("learning_rate", struct_, field_.learning_rate, NUMBER, learning_rate_, 0, 1, "at its peak")         \
     LLMC_KEY("warmup", struct_, field_.warmup, NUMBER, "0.1", 0, 1, "fraction of the steps in which the rate rises")    \

@@ -63,6 +63,23 @@ static inline size_t llmc_attention_work(int32_t length, int32_t size)
     return 4 * keys * padded + 5 * queries * padded + 2 * queries * keys + 16;
 }
 
+/* One relation head of one sequence (MiniLMv2: Wang et al., 2021): the same rows of a student and of its teacher. */
+struct llmc_relation_head {
+    int32_t length;                         /* at least 1 */
+    int32_t student_size, teacher_size;     /* at least 1 */
+    struct llmc_head_rows student, teacher; /* [length, size]; only read */
+    float *work;                            /* llmc_relation_work() floats */
+};
+
+/* Floats of `work` for a head of this length and these sizes: the rows of both, a transpose, the student's gradient, and
+ * the relations of both. */
+static inline size_t llmc_relation_work(int32_t length, int32_t student_size, int32_t teacher_size)
+{
+    size_t rows = ((size_t)length + 15) / 16 * 16, s = ((size_t)student_size + 15) / 16 * 16;
+    size_t t = ((size_t)teacher_size + 15) / 16 * 16;
+    return rows * (2 * s + t + (s > t ? s : t) + 2 * rows) + 16;
+}
+
 struct llmc_kernels {
     const char *name;
 
@@ -97,6 +114,10 @@ struct llmc_kernels {
     void (*attention_backward)(const struct llmc_attention_head *head, const float *lse,
                                const struct llmc_head_rows *dout, const struct llmc_head_rows *dq,
                                const struct llmc_head_rows *dk, const struct llmc_head_rows *dv);
+
+    /* With relations r(x) = softmax(x x^T / sqrt(size)) [length, length], row by row: returns the sum over the rows of
+     * KL(r(teacher) || r(student)); gradient [length, student_size] = factor * that sum's, overwritten. */
+    double (*relation)(const struct llmc_relation_head *head, float factor, const struct llmc_head_rows *gradient);
 
     /* AdamW (Loshchilov and Hutter, 2019) with torch.optim.AdamW's arithmetic. g is not changed. */
     void (*adamw)(const struct llmc_adamw *settings, float *p, float *m, float *v, const float *g, size_t n);

@@ -157,6 +157,18 @@ void llmc_op_tanh_dropout_backward(struct llmc_ops *ops, const struct llmc_matri
                                    const struct llmc_matrix *tanh_values, const struct llmc_dropout *dropout,
                                    const struct llmc_matrix *dx);
 
+/* out = factor * (x - y); squares [T] = the sum of (x - y)^2 of each row. */
+void llmc_op_difference(struct llmc_ops *ops, const struct llmc_matrix *x, const struct llmc_matrix *y, float factor,
+                        const struct llmc_matrix *out, double *squares);
+
+/* Self-attention relations (kernels.h) of queries, of keys and of values in every sequence, each divided into `heads`
+ * relation heads: student [T, 3A] and teacher [T, 3B], heads divides A and B. losses [sequences] = the sums over tokens,
+ * heads and the three; gradient [T, 3A] = factor * the gradient of all of it, overwritten. Same bits for any number of
+ * threads. Errors: LLMC_ERR_MEMORY. */
+llmc_status llmc_op_relations(struct llmc_ops *ops, const struct llmc_matrix *student, const struct llmc_matrix *teacher,
+                              const struct llmc_sequences *sequences, int32_t heads, float factor,
+                              const struct llmc_matrix *gradient, double *losses);
+
 /* Fake quantisation of a linear layer's input (kernels.h): y = fake(x). */
 void llmc_op_fake_input(struct llmc_ops *ops, const struct llmc_quantizer *quantizer, const struct llmc_matrix *x,
                         const struct llmc_matrix *y);

@@ -2,7 +2,6 @@
 #include "text/dataset.h"
 #include "text/labels.h"
 #include "text/lines.h"
-#include "text/utf8.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -24,66 +23,14 @@ struct reader {
     bool collect; /* labels come from the file */
 };
 
-static int32_t count_columns(const char *line)
-{
-    int32_t count = 1;
-    for (; *line; line++)
-        count += *line == '\t';
-    return count;
-}
-
-static llmc_status find_column(int32_t *out, const char *header, const char *name, const char *path)
-{
-    llmc_status status = LLMC_OK;
-    size_t nbytes = name ? strlen(name) : 0;
-    int32_t column = 0;
-    *out = -1;
-    if (nbytes == 0)
-        return LLMC_OK;
-    for (const char *field = header;; column++) {
-        size_t length = strcspn(field, "\t");
-        if (length == nbytes && memcmp(field, name, nbytes) == 0) {
-            if (*out >= 0)
-                LLMC_FAIL(LLMC_ERR_DATA, "%s:1: the column \"%s\" stands there twice", path, name);
-            *out = column;
-        }
-        if (field[length] == 0)
-            break;
-        field += length + 1;
-    }
-    if (*out < 0) {
-        char *list = NULL;
-        LLMC_TRY(llmc_strdup(&list, header));
-        for (char *at = list; (at = strchr(at, '\t'));)
-            *at = ' ';
-        llmc_error(LLMC_ERR_DATA, "%s:1: no column \"%s\"; the columns are: %s", path, name, list);
-        free(list);
-        status = LLMC_ERR_DATA;
-    }
-exit:
-    return status;
-}
-
-/* Text that is not UTF-8, or has a zero byte, which our strings cannot hold. */
-static llmc_status check_text(const char *path, size_t number, const char *line, size_t nbytes)
-{
-    size_t valid = llmc_utf8_valid(line, nbytes);
-    if (valid < nbytes)
-        return llmc_error(LLMC_ERR_DATA, "%s:%zu: byte %zu of the line is not UTF-8", path, number, valid + 1);
-    size_t length = strlen(line);
-    if (length < nbytes)
-        return llmc_error(LLMC_ERR_DATA, "%s:%zu: byte %zu of the line is zero", path, number, length + 1);
-    return LLMC_OK;
-}
-
 static llmc_status read_header(struct reader *reader, const char *header, const struct llmc_columns *columns)
 {
     llmc_status status = LLMC_OK;
     struct layout *layout = &reader->layout;
-    layout->count = count_columns(header);
-    LLMC_TRY(find_column(&layout->text, header, columns->text, reader->path));
-    LLMC_TRY(find_column(&layout->pair, header, columns->text_pair, reader->path));
-    LLMC_TRY(find_column(&layout->label, header, columns->label, reader->path));
+    layout->count = llmc_text_columns(header);
+    LLMC_TRY(llmc_text_find_column(&layout->text, header, columns->text, reader->path));
+    LLMC_TRY(llmc_text_find_column(&layout->pair, header, columns->text_pair, reader->path));
+    LLMC_TRY(llmc_text_find_column(&layout->label, header, columns->label, reader->path));
     if (layout->text < 0)
         LLMC_FAIL(LLMC_ERR_ARGUMENT, "%s: the name of the text column is missing", reader->path);
 exit:
@@ -139,7 +86,7 @@ static llmc_status read_row(struct reader *reader, char *line, size_t number)
 {
     const struct layout *layout = &reader->layout;
     struct llmc_rows *rows = reader->rows;
-    int32_t count = count_columns(line);
+    int32_t count = llmc_text_columns(line);
     const char *label = NULL;
     if (count != layout->count)
         return llmc_error(LLMC_ERR_DATA, "%s:%zu: %d columns; the header has %d", reader->path, number, count,
@@ -220,11 +167,11 @@ llmc_status llmc_rows_read(struct llmc_rows *out, const char *path, const struct
     char *line = llmc_next_line(&cursor, end, &number, &line_nbytes);
     if (!line)
         LLMC_FAIL(LLMC_ERR_DATA, "%s: the file is empty; its first line must name the columns", path);
-    LLMC_TRY(check_text(path, number, line, line_nbytes));
+    LLMC_TRY(llmc_text_check(path, number, line, line_nbytes));
     LLMC_TRY(read_header(&reader, line, columns));
     LLMC_TRY(allocate_rows(&reader, cursor, end));
     while ((line = llmc_next_line(&cursor, end, &number, &line_nbytes))) {
-        LLMC_TRY(check_text(path, number, line, line_nbytes));
+        LLMC_TRY(llmc_text_check(path, number, line, line_nbytes));
         LLMC_TRY(read_row(&reader, line, number));
     }
     if (out->count == 0)

@@ -1,5 +1,9 @@
 #include "text/source.h"
 
+#include "base/memory.h"
+
+#include <stdlib.h>
+
 static llmc_status add_from_dataset(void *context, int64_t row, struct llmc_batch *batch)
 {
     const struct llmc_dataset *dataset = context;
@@ -16,6 +20,50 @@ struct llmc_text_source llmc_dataset_source(const struct llmc_dataset *dataset)
         .context = (void *)(uintptr_t)dataset, /* only read */
         .add = add_from_dataset,
     };
+}
+
+struct joined {
+    struct llmc_text_source first, second;
+};
+
+static llmc_status add_from_joined(void *context, int64_t row, struct llmc_batch *batch)
+{
+    const struct joined *joined = context;
+    if (row < joined->first.count)
+        return joined->first.add(joined->first.context, row, batch);
+    llmc_status status = joined->second.add(joined->second.context, row - joined->first.count, batch);
+    if (status == LLMC_OK)
+        batch->rows[batch->sequences - 1] = row;
+    return status;
+}
+
+static void close_joined(void *context)
+{
+    struct joined *joined = context;
+    llmc_text_source_close(&joined->first);
+    llmc_text_source_close(&joined->second);
+    free(joined);
+}
+
+llmc_status llmc_text_source_join(struct llmc_text_source *out, struct llmc_text_source first,
+                                  struct llmc_text_source second)
+{
+    struct joined *joined;
+    llmc_status status = llmc_alloc(&joined, 1, sizeof *joined);
+    if (status != LLMC_OK) {
+        llmc_text_source_close(&first);
+        llmc_text_source_close(&second);
+        return status;
+    }
+    *joined = (struct joined){first, second};
+    *out = (struct llmc_text_source){
+        .count = first.count + second.count,
+        .tokens_max = first.tokens_max > second.tokens_max ? first.tokens_max : second.tokens_max,
+        .context = joined,
+        .add = add_from_joined,
+        .close = close_joined,
+    };
+    return LLMC_OK;
 }
 
 void llmc_text_source_close(struct llmc_text_source *source)

@@ -20,6 +20,10 @@ struct llmc_text_source {
 /* Texts of a data set, which must outlive the source. */
 struct llmc_text_source llmc_dataset_source(const struct llmc_dataset *dataset);
 
+/* The texts of `first`, then those of `second`; both belong to the result. Errors: LLMC_ERR_MEMORY, both are then closed. */
+llmc_status llmc_text_source_join(struct llmc_text_source *out, struct llmc_text_source first,
+                                  struct llmc_text_source second);
+
 /* Frees what the source owns and empties it; an empty one is fine. */
 void llmc_text_source_close(struct llmc_text_source *source);
 

@@ -15,6 +15,7 @@
 #include "tensor/kernels/rows.h"
 #include "tensor/kernels/norm.h"
 #include "tensor/kernels/attention.h"
+#include "tensor/kernels/relation.h"
 #include "tensor/kernels/optimizer.h"
 #include "tensor/kernels/quantize.h"
 
@@ -37,6 +38,7 @@ const struct llmc_kernels JOIN(llmc_kernels_, LLMC_VARIANT) = {
     .dropout = dropout,
     .attention = attention,
     .attention_backward = attention_backward,
+    .relation = relation,
     .adamw = adamw,
     .missed_steps = missed_steps,
     .mask = apply_mask,

@@ -17,7 +17,7 @@
 #define HEAD "name: a\ndata: {folder: d}\nteacher: {folder: t}\n"
 #define STUDENT HEAD "student: {layers: 2}\n"
 #define STAGES "stages: [{stage: export}]\n"
-#define ALLOWED_KINDS "allowed are teacher, logits, distill, prune, qat, export, verify"
+#define ALLOWED_KINDS "allowed are teacher, logits, distill, prune, qat, export, verify, baseline"
 #define ALLOWED_TOP "allowed are name, seed, threads, precision, checkpoint_seconds, data, teacher, student, stages"
 
 static char folder[] = "/tmp/llmc-config-XXXXXX";
@@ -73,7 +73,7 @@ static const struct bad bads[] = {
     {"data.folder: x\n", NULL, "c.yaml:1: data.folder: unknown key; " ALLOWED_TOP},
     {"name: a\ndata:\n  token_max: 3\n", NULL,
      "c.yaml:3: data.token_max: unknown key; did you mean tokens_max? "
-     "allowed are folder, train, dev, text, text_pair, label, tokens_max"},
+     "allowed are folder, train, dev, unlabeled, text, text_pair, label, label_names, tokens_max"},
     {"name: a\nseed: 1\nname: b\n", NULL, "c.yaml:3: name: stands twice, first in line 1"},
     {"data:\n  folder: a\n  folder: b\n", NULL, "c.yaml:3: data.folder: stands twice, first in line 2"},
     {"data: text\n", NULL, "c.yaml:1: data: is no section; write its keys indented below it"},
@@ -173,7 +173,7 @@ static const struct bad bads[] = {
     {HEAD STAGES, "sed=1", "--set sed=1: unknown key; did you mean seed? " ALLOWED_TOP},
     {HEAD STAGES, "data.tex=1",
      "--set data.tex=1: unknown key; did you mean text? "
-     "allowed are folder, train, dev, text, text_pair, label, tokens_max"},
+     "allowed are folder, train, dev, unlabeled, text, text_pair, label, label_names, tokens_max"},
     {HEAD STAGES, "data=1", "--set data=1: is a section; write data.KEY=VALUE"},
     {HEAD STAGES, "seed=x", "--set seed=x: is the text \"x\"; allowed are whole numbers from 0 to 9007199254740991"},
     {HEAD STAGES, "seed=[1", "--set seed=[1: did not find expected ',' or ']' (while parsing a flow sequence)"},

@@ -29,7 +29,7 @@ def ours(kind, logits, teacher, label, temperature, weight, scale):
 def reference(kind, logits, teacher, label, temperature, weight):
     x = torch.tensor(logits, dtype=torch.float64, requires_grad=True)
     t = torch.tensor(teacher, dtype=torch.float64)
-    loss = weight * F.cross_entropy(x, torch.tensor(label, dtype=torch.int64))
+    loss = weight * F.cross_entropy(x, torch.tensor(label, dtype=torch.int64), ignore_index=-1)
     if kind == "kl":
         loss = loss + (1 - weight) * temperature ** 2 * F.kl_div(
             F.log_softmax(x / temperature, -1), F.softmax(t / temperature, -1), reduction="batchmean")
@@ -43,6 +43,7 @@ def main():
     rng = np.random.default_rng(1)
     for labels, size in ((2, 1), (2, 32), (3, 7), (50, 5)):
         label = rng.integers(0, labels, size).astype(np.int32)
+        label[1::3] = -1  # texts without a label, which cross-entropy leaves out
         for spread in (1e-3, 2.0, 60.0):  # 60: some probabilities are too small for FP32
             logits, teacher = rng.normal(0, spread, (2, size, labels)).astype(np.float32)
             worst_loss = worst_gradient = 0.0
@@ -56,6 +57,8 @@ def main():
             checks.expect(worst_loss <= LOSS_TOLERANCE and worst_gradient <= GRADIENT_TOLERANCE,
                           f"{size} texts of {labels} labels, logits around {spread}: losses within {worst_loss:.1e}, "
                           f"gradients within {worst_gradient:.1e}")
+    nothing, gradient = ours("none", logits, teacher, np.full(size, -1, np.int32), 1.0, 1.0, 1.0)
+    checks.expect(nothing == 0 and (gradient == 0).all(), "no labels at all: no loss, no gradient")
     same, _ = ours("kl", teacher, teacher, label, 2.0, 0.0, 1.0)
     checks.expect(abs(same) < 1e-12, "a student that answers as its teacher has no loss")
     sys.exit(checks.failures > 0)

@@ -1,7 +1,9 @@
 #include "tests/testing/harness.h"
 
 #include "base/memory.h"
+#include "distill/hidden.h"
 #include "distill/loss.h"
+#include "distill/relations.h"
 #include "model/bert.h"
 #include "prune/magnitude.h"
 #include "quantize/pack.h"
@@ -190,6 +192,58 @@ double harness_loss(int loss_kind, const float *logits, const float *teacher, co
     if (loss_kind == 1)
         loss += llmc_distill_mse(logits, teacher, sequences, labels, 1 - weight, scale, dlogits);
     return loss;
+}
+
+int harness_versions(void)
+{
+    const struct llmc_kernels *versions[4];
+    return llmc_kernels_list(versions);
+}
+
+static void use_version(struct harness *h, int version)
+{
+    const struct llmc_kernels *versions[4];
+    llmc_kernels_list(versions);
+    h->ops.kernels = versions[version];
+}
+
+/* x [rows, cols] rounded; the caller frees its data. */
+static struct llmc_matrix rounded(struct harness *h, int number, int64_t rows, int64_t cols, const float *x)
+{
+    struct llmc_matrix matrix = llmc_matrix(malloc((size_t)(rows * cols) * sizeof *x), (enum llmc_number)number, rows, cols);
+    h->ops.kernels->narrow(x, matrix.number, matrix.data, (size_t)(rows * cols));
+    return matrix;
+}
+
+int harness_hidden(struct harness *h, int version, int number, int64_t tokens, int64_t cols, int64_t teacher_cols,
+                   const float *student, const float *teacher, const float *projection, double weight, double scale,
+                   float *dstudent, float *dprojection, double *loss)
+{
+    use_version(h, version);
+    struct llmc_hidden_memory memory = {0};
+    struct llmc_hidden_pair pair = {rounded(h, number, tokens, cols, student),
+                                    rounded(h, number, tokens, teacher_cols, teacher), projection, dstudent, dprojection};
+    *loss = 0;
+    llmc_status status = llmc_distill_hidden(&h->ops, &pair, weight, scale, &memory, loss);
+    llmc_hidden_memory_release(&memory);
+    free(pair.student.data);
+    free(pair.teacher.data);
+    return result(status);
+}
+
+int harness_relations(struct harness *h, int version, int number, int32_t sequences, const int32_t *offsets, int64_t cols,
+                      int64_t teacher_cols, const float *student, const float *teacher, int32_t heads, double weight,
+                      double scale, float *dstudent, double *loss)
+{
+    use_version(h, version);
+    const struct llmc_sequences batch = {sequences, offsets};
+    struct llmc_matrix ours = rounded(h, number, offsets[sequences], cols, student);
+    struct llmc_matrix theirs = rounded(h, number, offsets[sequences], teacher_cols, teacher);
+    *loss = 0;
+    llmc_status status = llmc_distill_relations(&h->ops, &ours, &theirs, &batch, heads, weight, scale, dstudent, loss);
+    free(ours.data);
+    free(theirs.data);
+    return result(status);
 }
 
 int harness_optimizer(struct harness *h, float weight_decay, float clip_norm, int scaling, float scale)

@@ -44,6 +44,16 @@ int harness_backward(struct harness *h, const float *dlogits, float *gradients, 
 double harness_loss(int loss_kind, const float *logits, const float *teacher, const int32_t *label, int32_t sequences,
                     int32_t labels, double temperature, double weight, double scale, float *dlogits);
 
+/* Losses of features, with the kernels' version `version` of llmc_kernels_list, on matrices that are rounded to `number`:
+ * student [T, cols] and teacher [T, teacher_cols] -> *loss and gradients in FP32. */
+int harness_versions(void);
+int harness_hidden(struct harness *h, int version, int number, int64_t tokens, int64_t cols, int64_t teacher_cols,
+                   const float *student, const float *teacher, const float *projection, double weight, double scale,
+                   float *dstudent, float *dprojection, double *loss);
+int harness_relations(struct harness *h, int version, int number, int32_t sequences, const int32_t *offsets, int64_t cols,
+                      int64_t teacher_cols, const float *student, const float *teacher, int32_t heads, double weight,
+                      double scale, float *dstudent, double *loss);
+
 /* An optimiser step with the gradients of the last backward. */
 int harness_optimizer(struct harness *h, float weight_decay, float clip_norm, int scaling, float scale);
 int harness_step(struct harness *h, float learning_rate, int *skipped, double *norm, float *scale);

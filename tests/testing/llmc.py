@@ -132,6 +132,29 @@ class Model:
                                      ctypes.c_double(weight), ctypes.c_double(scale), pointer(dlogits, ctypes.c_float))
         return loss, dlogits
 
+    def hidden_loss(self, student, teacher, projection, weight=1.0, scale=1.0, number=F32, version=0):
+        """The loss of hidden states [T, H]. Returns (loss, dstudent, dprojection)."""
+        student, teacher, projection = [np.ascontiguousarray(x, np.float32) for x in (student, teacher, projection)]
+        dstudent, dprojection, loss = np.full_like(student, 7), np.full_like(projection, 7), ctypes.c_double()
+        self.check(self.lib.harness_hidden(
+            self.handle, version, number, *map(ctypes.c_int64, (*student.shape, teacher.shape[1])),
+            *[pointer(x, ctypes.c_float) for x in (student, teacher, projection)], ctypes.c_double(weight),
+            ctypes.c_double(scale), pointer(dstudent, ctypes.c_float), pointer(dprojection, ctypes.c_float),
+            ctypes.byref(loss)))
+        return loss.value, dstudent, dprojection
+
+    def relations_loss(self, student, teacher, offsets, heads, weight=1.0, scale=1.0, number=F32, version=0):
+        """The loss of relations of [T, 3A]. Returns (loss, dstudent)."""
+        student, teacher = [np.ascontiguousarray(x, np.float32) for x in (student, teacher)]
+        dstudent, loss = np.full_like(student, 7), ctypes.c_double()
+        offsets = np.ascontiguousarray(offsets, np.int32)
+        self.check(self.lib.harness_relations(
+            self.handle, version, number, len(offsets) - 1, pointer(offsets, ctypes.c_int32),
+            ctypes.c_int64(student.shape[1]), ctypes.c_int64(teacher.shape[1]), pointer(student, ctypes.c_float),
+            pointer(teacher, ctypes.c_float), heads, ctypes.c_double(weight), ctypes.c_double(scale),
+            pointer(dstudent, ctypes.c_float), ctypes.byref(loss)))
+        return loss.value, dstudent
+
     def optimizer(self, weight_decay=0.01, clip_norm=0.0, scaling=False, scale=1.0):
         self.check(self.lib.harness_optimizer(self.handle, ctypes.c_float(weight_decay), ctypes.c_float(clip_norm),
                                               int(scaling), ctypes.c_float(scale)))
