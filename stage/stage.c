@@ -84,6 +84,9 @@ enum llmc_number llmc_stage_number(const struct llmc_stage_work *work)
 llmc_status llmc_stage_load_teacher(const struct llmc_stage_work *work, enum llmc_number number,
                                     struct llmc_state *teacher)
 {
+    if (!work->chain->teacher_path)
+        return llmc_error(LLMC_ERR_CONFIG, "%s: %s comes before the teacher stage; its place is behind it",
+                          work->config->path, work->stage->name);
     return llmc_state_load(work->chain->teacher_path, number, teacher);
 }
 

@@ -53,6 +53,7 @@ llmc_status llmc_text_source_join(struct llmc_text_source *out, struct llmc_text
     if (status != LLMC_OK) {
         llmc_text_source_close(&first);
         llmc_text_source_close(&second);
+        *out = (struct llmc_text_source){0};
         return status;
     }
     *joined = (struct joined){first, second};

@@ -10,6 +10,7 @@
 
 #define STAGES(X)                                                                                                       \
     X(llmc_run_teacher_stage)                                                                                               \
+    X(llmc_augment_stage)                                                                                                \
     X(llmc_logits_stage)                                                                                                \
     X(llmc_distill_stage)                                                                                               \
     X(llmc_prune_stage)                                                                                                 \
