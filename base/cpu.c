@@ -1,6 +1,7 @@
 #include "base/cpu.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,4 +120,22 @@ bool llmc_cpu_may_use(uint32_t features, enum llmc_cpu_feature feature)
 {
     const uint32_t tiles = LLMC_CPU_AMX_BF16 | LLMC_CPU_AMX_INT8;
     return (features & feature) == (uint32_t)feature && (!(feature & tiles) || ask_for_tiles());
+}
+
+void llmc_cpu_name(char *out, size_t nbytes)
+{
+    char line[512];
+    snprintf(out, nbytes, "unknown processor");
+    FILE *file = fopen("/proc/cpuinfo", "r");
+    if (!file)
+        return;
+    while (fgets(line, sizeof line, file)) {
+        const char *colon = strchr(line, ':');
+        if (strncmp(line, "model name", 10) != 0 || !colon)
+            continue;
+        colon += 1 + strspn(colon + 1, " \t");
+        snprintf(out, nbytes, "%.*s", (int)strcspn(colon, "\n"), colon);
+        break;
+    }
+    fclose(file);
 }

@@ -6,6 +6,7 @@
 #define LLMC_BASE_CPU_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Features that kernels are made for. Each counts only together with those that its line says it needs. */
@@ -33,6 +34,9 @@ uint32_t llmc_cpu_features(void);
 /* Whether `feature` is in the set and this process may use it. Linux gives tiles (AMX) to a process that asks for
  * them, because its signal frames grow by their 8 KB: it is asked here, and only where they are in the set. */
 bool llmc_cpu_may_use(uint32_t features, enum llmc_cpu_feature feature);
+
+/* out = "AMD EPYC 9B45": the first "model name" of /proc/cpuinfo, or "unknown processor". */
+void llmc_cpu_name(char *out, size_t nbytes);
 
 /* Whether Intel made it: libraries of others run at other speeds there. */
 bool llmc_cpu_is_intel(void);

@@ -111,6 +111,8 @@ static const struct {
     {LLMC_THING_FILE,
      "measures the exported file, but no export stage comes before it (after the last stage that trains)",
      "comes after an export stage"},
+    {LLMC_THING_RANGES, "needs ranges of activations, but no qat stage comes before it",
+     "comes after a qat stage, whose ranges are of the layers as they were; its place is before it"},
 };
 
 static llmc_status check_stages(const struct llmc_config *config)

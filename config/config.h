@@ -20,6 +20,7 @@ enum {
     LLMC_THING_LOGITS = 1 << 0,  /* the teacher's answers to the training texts */
     LLMC_THING_STUDENT = 1 << 1, /* a model that learned from them */
     LLMC_THING_FILE = 1 << 2,    /* a compressed checkpoint of the model as it is */
+    LLMC_THING_RANGES = 1 << 3,  /* ranges of the inputs of its layers as they are */
 };
 
 /* A kind of stage, as far as a configuration knows it. */

@@ -153,7 +153,7 @@ exit:
 const struct llmc_stage_type llmc_qat_stage = {
     .kind = {.name = "qat", .does = "trains with the rounding that integers will do",
              .keys = keys, .key_count = sizeof keys / sizeof keys[0], .settings_nbytes = sizeof(struct settings),
-             .needs = LLMC_THING_LOGITS, .makes = LLMC_THING_STUDENT, .ends = LLMC_THING_FILE},
+             .needs = LLMC_THING_LOGITS, .makes = LLMC_THING_STUDENT | LLMC_THING_RANGES, .ends = LLMC_THING_FILE},
     .product = "model.h5",
     .suffix = ".h5",
     .works_on_model = true,

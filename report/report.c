@@ -1,5 +1,6 @@
 #include "report/report.h"
 
+#include "base/cpu.h"
 #include "base/memory.h"
 
 #include <hdf5.h>
@@ -8,29 +9,10 @@
 #include <unistd.h>
 #include <zlib.h>
 
-/* "AMD EPYC 9B45": the first "model name" of /proc/cpuinfo, or "unknown processor". */
-static void read_processor(char *out, size_t nbytes)
-{
-    char line[512];
-    snprintf(out, nbytes, "unknown processor");
-    FILE *file = fopen("/proc/cpuinfo", "r");
-    if (!file)
-        return;
-    while (fgets(line, sizeof line, file)) {
-        const char *colon = strchr(line, ':');
-        if (strncmp(line, "model name", 10) != 0 || !colon)
-            continue;
-        colon += 1 + strspn(colon + 1, " \t");
-        snprintf(out, nbytes, "%.*s", (int)strcspn(colon, "\n"), colon);
-        break;
-    }
-    fclose(file);
-}
-
 static llmc_status describe_machine(char **out)
 {
     char processor[128];
-    read_processor(processor, sizeof processor);
+    llmc_cpu_name(processor, sizeof processor);
     double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     return llmc_format(out, "%s, %ld processors, %.1f GiB", processor, sysconf(_SC_NPROCESSORS_ONLN),
                        memory / (1024.0 * 1024.0 * 1024.0));

@@ -27,6 +27,12 @@ static llmc_status before_step(void *context, int64_t step, int64_t steps)
     return t->before_step ? t->before_step(t, step, steps) : LLMC_OK;
 }
 
+static llmc_status after_backward(void *context, const struct llmc_gradients *gradients, double scale)
+{
+    struct llmc_train_stage *t = context;
+    return t->after_backward ? t->after_backward(t, gradients, scale) : LLMC_OK;
+}
+
 static llmc_status after_step(void *context, const struct llmc_gradients *gradients, double scale, double learning_rate)
 {
     struct llmc_train_stage *t = context;
@@ -112,6 +118,7 @@ static struct llmc_training make_training(struct llmc_train_stage *t)
         .context = t,
         .loss = t->loss->run,
         .before_step = before_step,
+        .after_backward = after_backward,
         .after_step = after_step,
         .save = save,
         .metrics = write_metrics,

@@ -45,6 +45,7 @@ struct llmc_train_stage {
     /* Called once, when the stage starts from the beginning: changes work->chain->state. NULL: nothing. */
     llmc_status (*begin)(struct llmc_train_stage *train);
     llmc_status (*before_step)(struct llmc_train_stage *train, int64_t step, int64_t steps);
+    llmc_status (*after_backward)(struct llmc_train_stage *train, const struct llmc_gradients *gradients, double scale);
     llmc_status (*after_step)(struct llmc_train_stage *train, const struct llmc_gradients *gradients, double scale,
                               double learning_rate);
     /* Called after the last step. NULL: nothing. */

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,6 +72,8 @@ llmc_status llmc_step_run(struct llmc_training *t, struct llmc_step_memory *memo
     LLMC_TRY(llmc_bert_backward(t->model, t->ops, &pass, &memory->activations, memory->dlogits, &memory->gradients));
     lap(&since, &memory->times.backward);
 
+    if (t->after_backward && isfinite(memory->gradients.squares))
+        LLMC_TRY(t->after_backward(t->context, &memory->gradients, metrics->scale));
     LLMC_TRY(llmc_optimizer_step(&t->optimizer, t->ops, t->model, &memory->gradients, (float)metrics->learning_rate,
                                  &result));
     metrics->gradient_norm = result.gradient_norm;

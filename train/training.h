@@ -48,6 +48,8 @@ struct llmc_training {
     void *context;             /* of all functions below; each but `loss` may be NULL */
     llmc_loss_fn loss;
     llmc_status (*before_step)(void *context, int64_t step, int64_t steps);
+    /* before the optimiser's step, while the weights are those of the gradients; not for steps that will be skipped */
+    llmc_status (*after_backward)(void *context, const struct llmc_gradients *gradients, double scale);
     /* behind the optimiser's step, not for skipped steps; gradients are scaled by `scale`. */
     llmc_status (*after_step)(void *context, const struct llmc_gradients *gradients, double scale,
                               double learning_rate);

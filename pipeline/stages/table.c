@@ -13,6 +13,7 @@
     X(llmc_augment_stage)                                                                                                \
     X(llmc_logits_stage)                                                                                                \
     X(llmc_distill_stage)                                                                                               \
+    X(llmc_structure_stage)                                                                                             \
     X(llmc_prune_stage)                                                                                                 \
     X(llmc_qat_stage)                                                                                                   \
     X(llmc_run_export_stage)                                                                                                \

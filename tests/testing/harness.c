@@ -5,7 +5,9 @@
 #include "distill/loss.h"
 #include "distill/relations.h"
 #include "model/bert.h"
+#include "prune/importance.h"
 #include "prune/magnitude.h"
+#include "prune/structure.h"
 #include "quantize/pack.h"
 #include "quantize/sensitivity.h"
 #include "quantize/steps.h"
@@ -295,6 +297,49 @@ uint8_t *harness_mask(struct harness *h)
 int harness_prune(struct harness *h, double sparsity)
 {
     return result(llmc_prune_to(&h->model.parameters, sparsity));
+}
+
+int64_t harness_importance_count(struct harness *h)
+{
+    return llmc_importance_count(&h->model.parameters.architecture);
+}
+
+void harness_importance(struct harness *h, double scale, int kind, float *importance)
+{
+    llmc_importance_add(importance, &h->model.parameters, &h->gradients, scale, (enum llmc_importance_kind)kind);
+}
+
+static int32_t *put_places(int32_t *out, const int32_t *places, int32_t count)
+{
+    *out++ = count;
+    memcpy(out, places, (size_t)count * sizeof *places);
+    return out + count;
+}
+
+int harness_keep(struct harness *h, const float *importance, double keep, int32_t *kept)
+{
+    llmc_status status = LLMC_OK;
+    const struct llmc_architecture *a = &h->model.parameters.architecture;
+    struct llmc_costs costs = {0};
+    struct llmc_structure structure = {0};
+    struct llmc_parameters selected = {0};
+    LLMC_TRY(llmc_costs_init(&costs, a));
+    llmc_costs_of_weights(&costs, a);
+    LLMC_TRY(llmc_structure_choose(&structure, a, importance, &costs, keep * llmc_cost_of(&costs, a)));
+    *kept++ = structure.selection.layer_count;
+    for (int32_t i = 0; i < structure.selection.layer_count; i++) {
+        const struct llmc_layer_selection *layer = &structure.selection.layers[i];
+        *kept++ = layer->from;
+        kept = put_places(kept, layer->heads, layer->head_count);
+        kept = put_places(kept, layer->neurons, layer->neuron_count);
+    }
+    LLMC_TRY(llmc_parameters_select(&selected, &h->model.parameters, &structure.selection));
+    LLMC_TRY(llmc_bert_take(&h->model, &selected));
+exit:
+    llmc_parameters_release(&selected);
+    llmc_structure_release(&structure);
+    llmc_costs_release(&costs);
+    return result(status);
 }
 
 void harness_pack_rows(const float *weights, int64_t rows, int64_t cols, int bits, const float *steps,

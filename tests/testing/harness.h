@@ -68,6 +68,13 @@ double harness_learning_rate(double peak, double warmup, int64_t step, int64_t s
 uint8_t *harness_mask(struct harness *h);
 int harness_prune(struct harness *h, double sparsity);
 
+/* Structured pruning: numbers in the importances; adds those of the last backward, of `scale` times the loss (kind 0
+ * fisher, 1 taylor); keeps what they say at `keep` of the linear weights, told in kept [1 + layers + their numbers]: the
+ * number of layers, then of each its old place, its heads (number, places) and neurons (likewise). */
+int64_t harness_importance_count(struct harness *h);
+void harness_importance(struct harness *h, double scale, int kind, float *importance);
+int harness_keep(struct harness *h, const float *importance, double keep, int32_t *kept);
+
 /* Quantisation of weights: packed integers and scales, and the compute copy that fake quantisation makes. */
 void harness_pack_rows(const float *weights, int64_t rows, int64_t cols, int bits, const float *steps,
                        int8_t *integers, float *scales);

@@ -18,6 +18,7 @@ def library():
     lib.harness_loss.restype = ctypes.c_double
     lib.harness_moments.restype = ctypes.POINTER(ctypes.c_float)
     lib.harness_steps.restype = ctypes.POINTER(ctypes.c_float)
+    lib.harness_importance_count.restype = ctypes.c_int64
     lib.harness_mask.restype = ctypes.POINTER(ctypes.c_uint8)
     lib.harness_learning_rate.restype = ctypes.c_double
     return lib
@@ -206,6 +207,24 @@ class Model:
                                                 pointer(types, ctypes.c_uint8), pointer(offsets, ctypes.c_int32),
                                                 batch_size, pointer(squares, ctypes.c_float)))
         return squares
+
+    def importance(self):
+        """Importances of heads and neurons, none taken yet."""
+        return np.zeros(self.lib.harness_importance_count(self.handle), np.float32)
+
+    def add_importance(self, importance, kind, scale=1.0):
+        self.lib.harness_importance(self.handle, ctypes.c_double(scale), {"fisher": 0, "taylor": 1}[kind],
+                                    pointer(importance, ctypes.c_float))
+
+    def keep(self, importance, share):
+        """Removes the least important parts. Returns those that stay: [(old layer, heads, neurons), ...]. Only forward
+        works afterwards."""
+        kept = np.zeros(1 + 3 * importance.size, np.int32)
+        self.check(self.lib.harness_keep(self.handle, pointer(importance, ctypes.c_float), ctypes.c_double(share),
+                                         pointer(kept, ctypes.c_int32)))
+        numbers = iter(kept.tolist())
+        take = lambda: [next(numbers) for _ in range(next(numbers))]
+        return [(next(numbers), take(), take()) for _ in range(next(numbers))]
 
     def cast_weight(self, weight, limit, steps=None):
         """The compute copy of a matrix in FP32, fake-quantised when limit > 0."""

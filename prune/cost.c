@@ -1,0 +1,54 @@
+#include "prune/cost.h"
+
+#include "base/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+llmc_status llmc_costs_init(struct llmc_costs *costs, const struct llmc_architecture *architecture)
+{
+    llmc_status status = LLMC_OK;
+    struct llmc_layer_shape widest = llmc_architecture_widest(architecture);
+    *costs = (struct llmc_costs){.heads_max = widest.heads, .neurons_max = widest.ffn};
+    LLMC_TRY(llmc_alloc(&costs->heads, (size_t)widest.heads + 1, sizeof *costs->heads));
+    LLMC_TRY(llmc_alloc(&costs->neurons, (size_t)widest.ffn + 1, sizeof *costs->neurons));
+exit:
+    if (status != LLMC_OK)
+        llmc_costs_release(costs);
+    return status;
+}
+
+void llmc_costs_release(struct llmc_costs *costs)
+{
+    free(costs->heads);
+    free(costs->neurons);
+    memset(costs, 0, sizeof *costs);
+}
+
+void llmc_costs_of_weights(struct llmc_costs *costs, const struct llmc_architecture *architecture)
+{
+    for (int32_t i = 0; i <= costs->heads_max; i++)
+        costs->heads[i] = 4.0 * architecture->hidden * architecture->head_width * i;
+    for (int32_t i = 0; i <= costs->neurons_max; i++)
+        costs->neurons[i] = 2.0 * architecture->hidden * i;
+}
+
+double llmc_cost_of_layer(const struct llmc_costs *costs, struct llmc_layer_shape shape)
+{
+    return costs->heads[shape.heads] + costs->neurons[shape.ffn];
+}
+
+double llmc_cost_of(const struct llmc_costs *costs, const struct llmc_architecture *architecture)
+{
+    double sum = 0;
+    for (int32_t i = 0; i < architecture->layers; i++)
+        sum += llmc_cost_of_layer(costs, architecture->layer[i]);
+    return sum;
+}
+
+double llmc_cost_least(const struct llmc_costs *costs, const struct llmc_architecture *architecture)
+{
+    int32_t widest = llmc_architecture_widest(architecture).ffn;
+    int32_t neurons = widest < LLMC_NEURON_GROUP ? widest : LLMC_NEURON_GROUP;
+    return llmc_cost_of_layer(costs, (struct llmc_layer_shape){1, neurons});
+}

@@ -1,0 +1,133 @@
+#include "prune/layer_times.h"
+
+#include "base/cpu.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/json_file.h"
+#include "base/memory.h"
+#include "runtime/layer_time.h"
+#include "store/store.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* To be raised when what is measured changes. */
+#define MEASUREMENT "1"
+
+static int32_t groups_of(int32_t neurons)
+{
+    return (neurons + LLMC_NEURON_GROUP - 1) / LLMC_NEURON_GROUP;
+}
+
+/* What the times depend on. */
+static json_t *describe(const struct llmc_costs *costs, const struct llmc_architecture *a, int32_t length)
+{
+    char processor[128];
+    llmc_cpu_name(processor, sizeof processor);
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:i, s:i, s:i}", "made_by", "llmc " LLMC_VERSION, "measurement",
+                     MEASUREMENT, "processor", processor, "kernels", llmc_rt_layer_time_kernels(), "hidden", a->hidden,
+                     "head_width", a->head_width, "activation", llmc_activation_name(a->activation), "heads_max",
+                     costs->heads_max, "neurons_max", costs->neurons_max, "tokens", length);
+}
+
+static llmc_status make_path(const json_t *description, const char *runs_folder, char **path)
+{
+    llmc_status status = LLMC_OK;
+    struct llmc_hash hash = {0};
+    char key[LLMC_HASH_TEXT_NBYTES];
+    char *text = json_dumps(description, JSON_COMPACT | JSON_SORT_KEYS);
+    LLMC_TRY(llmc_hash_init(&hash));
+    llmc_hash_text(&hash, text);
+    llmc_hash_finish(&hash, key);
+    LLMC_TRY(llmc_format(path, "%s/" LLMC_STORE_FOLDER "/layer-times-%s.json", runs_folder, key));
+exit:
+    free(text);
+    return status;
+}
+
+/* times [count]: of a layer with 1, 2, ... heads and the fewest neurons, or with one head and 1, 2, ... groups. */
+static llmc_status measure(const struct llmc_architecture *architecture, int32_t length, bool heads, int32_t count,
+                           json_t *times)
+{
+    llmc_status status = LLMC_OK;
+    struct llmc_architecture a = *architecture;
+    for (int32_t i = 1; i <= count; i++) {
+        double seconds;
+        a.layer[0] = heads ? (struct llmc_layer_shape){i, LLMC_NEURON_GROUP}
+                           : (struct llmc_layer_shape){1, i * LLMC_NEURON_GROUP};
+        LLMC_TRY(llmc_rt_layer_time(&a, length, &seconds));
+        json_array_append_new(times, json_real(seconds));
+    }
+exit:
+    return status;
+}
+
+static llmc_status measure_all(const struct llmc_costs *costs, const struct llmc_architecture *a, int32_t length,
+                               json_t *description, const char *path)
+{
+    llmc_status status = LLMC_OK;
+    json_t *heads = json_array(), *neurons = json_array();
+    char *text = NULL, *folder = NULL;
+    json_object_set_new(description, "heads", heads);
+    json_object_set_new(description, "neurons", neurons);
+    LLMC_TRY(measure(a, length, true, costs->heads_max, heads));
+    LLMC_TRY(measure(a, length, false, groups_of(costs->neurons_max), neurons));
+    text = json_dumps(description, JSON_INDENT(2));
+    if (!text)
+        LLMC_FAIL(LLMC_ERR_MEMORY, "cannot write JSON");
+    LLMC_TRY(llmc_format(&folder, "%.*s", (int)(strrchr(path, '/') - path), path));
+    LLMC_TRY(llmc_folder_make(folder));
+    LLMC_TRY(llmc_file_write(path, text, strlen(text)));
+exit:
+    free(text);
+    free(folder);
+    return status;
+}
+
+/* Number i of an array, and no less than the one before: more heads or neurons never save time but by disturbance. */
+static double rising(const json_t *times, size_t i, double before)
+{
+    return fmax(json_number_value(json_array_get(times, i)), before);
+}
+
+static void fill(struct llmc_costs *costs, const json_t *heads, const json_t *neurons)
+{
+    double first = json_number_value(json_array_get(neurons, 0)), last = first;
+    for (int32_t i = 1; i <= costs->heads_max; i++)
+        costs->heads[i] = rising(heads, (size_t)i - 1, costs->heads[i - 1]);
+    for (int32_t i = 1; i <= costs->neurons_max; i++) {
+        last = rising(neurons, (size_t)groups_of(i) - 1, last);
+        costs->neurons[i] = last - first; /* the first group is in the heads' times */
+    }
+}
+
+static bool is_whole(const struct llmc_costs *costs, const json_t *table)
+{
+    return json_array_size(json_object_get(table, "heads")) == (size_t)costs->heads_max &&
+           json_array_size(json_object_get(table, "neurons")) == (size_t)groups_of(costs->neurons_max);
+}
+
+llmc_status llmc_costs_of_times(struct llmc_costs *costs, const struct llmc_architecture *architecture, int32_t length,
+                                const char *runs_folder, bool *measured)
+{
+    llmc_status status = LLMC_OK;
+    json_t *description = describe(costs, architecture, length), *table = NULL;
+    char *path = NULL;
+    if (!description)
+        LLMC_FAIL(LLMC_ERR_MEMORY, "cannot make JSON");
+    LLMC_TRY(make_path(description, runs_folder, &path));
+    *measured = llmc_json_file_read(path, &table) != LLMC_OK || !is_whole(costs, table);
+    if (*measured) {
+        LLMC_TRY(measure_all(costs, architecture, length, description, path));
+        json_decref(table);
+        table = NULL;
+        LLMC_TRY(llmc_json_file_read(path, &table)); /* the same numbers as later, to the last digit */
+    }
+    fill(costs, json_object_get(table, "heads"), json_object_get(table, "neurons"));
+exit:
+    json_decref(description);
+    json_decref(table);
+    free(path);
+    return status;
+}
