@@ -45,7 +45,7 @@ void llmc_importance_add(float *importance, const struct llmc_parameters *p, con
         float *heads = importance + llmc_importance_place(a, layer);
         add_gates(heads, p, llmc_layer_parameter(layer, LLMC_ATTENTION_OUTPUT_WEIGHT), gradients->dense, a->head_width,
                   1 / scale, kind);
-        add_gates(heads + a->layer[layer].heads, p, llmc_layer_parameter(layer, LLMC_OUTPUT_WEIGHT), gradients->dense, 1,
-                  1 / scale, kind);
+        add_gates(heads + a->layer[layer].heads, p, llmc_layer_parameter(layer, LLMC_OUTPUT_WEIGHT), gradients->dense,
+                  1, 1 / scale, kind);
     }
 }

@@ -25,10 +25,11 @@ static json_t *describe(const struct llmc_costs *costs, const struct llmc_archit
 {
     char processor[128];
     llmc_cpu_name(processor, sizeof processor);
-    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:i, s:i, s:i}", "made_by", "llmc " LLMC_VERSION, "measurement",
-                     MEASUREMENT, "processor", processor, "kernels", llmc_rt_layer_time_kernels(), "hidden", a->hidden,
-                     "head_width", a->head_width, "activation", llmc_activation_name(a->activation), "heads_max",
-                     costs->heads_max, "neurons_max", costs->neurons_max, "tokens", length);
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:i, s:i, s:i}", "made_by", "llmc " LLMC_VERSION,
+                     "measurement", MEASUREMENT, "processor", processor, "kernels", llmc_rt_layer_time_kernels(),
+                     "hidden", a->hidden, "head_width", a->head_width, "activation",
+                     llmc_activation_name(a->activation), "heads_max", costs->heads_max, "neurons_max",
+                     costs->neurons_max, "tokens", length);
 }
 
 static llmc_status make_path(const json_t *description, const char *runs_folder, char **path)

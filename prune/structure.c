@@ -9,9 +9,9 @@
 
 /* Heads or neurons of a layer, by rising importance: the first `gone` of them go. */
 struct units {
-    int32_t *order;      /* [count] */
+    int32_t *order;          /* [count] */
     const float *importance; /* [count] by place, not by order */
-    const double *costs; /* of so many */
+    const double *costs;     /* of so many */
     int32_t count, gone;
     int32_t group, least; /* a removal leaves a multiple of `group`, and at least `least` */
 };
@@ -135,7 +135,8 @@ static const int32_t *kept_places(struct units *units, int32_t *count)
     return units->order + units->gone;
 }
 
-static struct units units_at(int32_t **places, const float *importance, const double *costs, int32_t count, int32_t group)
+static struct units units_at(int32_t **places, const float *importance, const double *costs, int32_t count,
+                             int32_t group)
 {
     struct units units = {*places, importance, costs, count, 0, group, group < count ? group : count};
     *places += count;
@@ -143,8 +144,8 @@ static struct units units_at(int32_t **places, const float *importance, const do
     return units;
 }
 
-llmc_status llmc_structure_choose(struct llmc_structure *out, const struct llmc_architecture *a, const float *importance,
-                                  const struct llmc_costs *costs, double budget)
+llmc_status llmc_structure_choose(struct llmc_structure *out, const struct llmc_architecture *a,
+                                  const float *importance, const struct llmc_costs *costs, double budget)
 {
     llmc_status status = LLMC_OK;
     struct layer *layers = NULL;

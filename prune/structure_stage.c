@@ -54,12 +54,12 @@ static const struct settings *settings_of(const struct llmc_stage_work *work)
     return work->stage->settings;
 }
 
-/* "stages.4: KEY" of the stage's own. */
+/* Blames a key of the stage: "FILE:LINE: stages.4.KEY: ...". */
 static llmc_status refuse(const struct llmc_stage_work *work, const char *key, const char *text)
 {
     const struct llmc_config_origin origin = {work->config->path, work->stage->line, NULL};
     char name[48];
-    snprintf(name, sizeof name, "stages.%s.%s", work->stage->name, key);
+    snprintf(name, sizeof name, "stages.%d.%s", (int)(work->stage - work->config->stages) + 1, key);
     return llmc_config_error(&origin, name, "%s", text);
 }
 

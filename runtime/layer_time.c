@@ -18,8 +18,13 @@ static llmc_status random_linear(struct llmc_rt_linear *out, int64_t rows, int64
                                  uint64_t key)
 {
     llmc_status status = LLMC_OK;
-    struct llmc_compressed_tensor weight = {.number = LLMC_I8, .bits = 8, .rows = rows, .cols = cols, .has_input = integer,
-                                            .input_scale = 0.03f, .input_zero_point = 128};
+    struct llmc_compressed_tensor weight = {.number = LLMC_I8,
+                                            .bits = 8,
+                                            .rows = rows,
+                                            .cols = cols,
+                                            .has_input = integer,
+                                            .input_scale = 0.03f,
+                                            .input_zero_point = 128};
     struct llmc_compressed_tensor bias = {.number = LLMC_F32, .rows = 1, .cols = rows}, weights[3], biases[3];
     int8_t *integers;
     LLMC_TRY(llmc_alloc_unset(&weight.data, (size_t)(rows * cols), 1));

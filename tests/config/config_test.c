@@ -17,7 +17,7 @@
 #define HEAD "name: a\ndata: {folder: d}\nteacher: {folder: t}\n"
 #define STUDENT HEAD "student: {layers: 2}\n"
 #define STAGES "stages: [{stage: export}]\n"
-#define ALLOWED_KINDS "allowed are teacher, augment, logits, distill, prune, qat, export, verify, baseline"
+#define ALLOWED_KINDS "allowed are teacher, augment, logits, distill, structure, prune, qat, export, verify, baseline"
 #define ALLOWED_TOP "allowed are name, seed, threads, precision, checkpoint_seconds, data, teacher, student, stages"
 
 static char folder[] = "/tmp/llmc-config-XXXXXX";
@@ -153,6 +153,9 @@ static const struct bad bads[] = {
     {STUDENT "stages:\n  - stage: logits\n  - stage: prune\n  - stage: teacher\n", NULL,
      "c.yaml:8: stages.3: teacher comes after a stage that learned from the teacher; "
      "its place is before all of them"},
+    {STUDENT "stages:\n  - stage: logits\n  - stage: qat\n  - stage: structure\n", NULL,
+     "c.yaml:8: stages.3: structure comes after a qat stage, whose ranges are of the layers as they were; its place is "
+     "before it"},
     {HEAD "stages:\n  - stage: verify\n", NULL,
      "c.yaml:5: stages.1: verify measures the exported file, but no export stage comes before it "
      "(after the last stage that trains)"},
@@ -331,7 +334,7 @@ static void describes_every_key(void **state)
     assert_int_equal(llmc_config_describe(llmc_run_stage_kinds(), false, &text), LLMC_OK);
     assert_non_null(strstr(text, "\n  data.tokens_max       128         longer texts are cut to so many tokens "
                                  "(whole numbers from 4 to 65536)\n"));
-    assert_non_null(strstr(text, "\n  dropout               teacher 0.1; distill 0; prune 0; qat 0 "));
+    assert_non_null(strstr(text, "\n  dropout               teacher 0.1; distill 0; structure 0; prune 0; qat 0 "));
     for (const struct llmc_config_kind *const *kind = llmc_run_stage_kinds(); *kind; kind++) {
         char line[64];
         snprintf(line, sizeof line, "\n  %-21s ", (*kind)->name);

@@ -152,10 +152,11 @@ def check_refusals(world):
                f"{what}: exit {result.returncode}: {message[:220]}")
 
     change = lambda words: CONFIG.replace("keep: 0.4, rounds: 4", words)
-    refused("no budget", ["04-structure.keep", "one of keep, time and bytes"], change("rounds: 2"))
+    refused("no budget", ["stages.4.keep", "one of keep, time and bytes"], change("rounds: 2"))
     refused("two budgets", ["one of keep, time and bytes"], change("keep: 0.5, bytes: 50000"))
     refused("a share below one head and a group of neurons", ["keep", "is 0.01; allowed are", "one head"], change("keep: 0.01"))
     refused("bytes that no model fits", ["bytes", "is 100; allowed are 3840 and more"], change("bytes: 100, bits: 2"))
+    refused("losses of layers that go", ["hidden_weight", "this stage removes some"], change("keep: 0.5, hidden_weight: 1"))
     refused("behind qat", ["structure comes after a qat stage"],
             CONFIG.replace(STRUCTURE, "").replace("  - {stage: export}\n", STRUCTURE + "  - {stage: export}\n"))
 
