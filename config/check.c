@@ -90,6 +90,30 @@ static llmc_status check_columns(const struct llmc_config *config, const struct 
     return LLMC_OK;
 }
 
+static llmc_status check_teachers(const struct llmc_config *config, const struct llmc_config_origin *origins)
+{
+    const struct llmc_int_list *seeds = &config->teacher.seeds;
+    const struct llmc_config_origin *origin = origin_of(origins, "teacher.seeds");
+    int32_t teachers = 0;
+    for (int32_t i = 0; i < seeds->count; i++)
+        for (int32_t j = 0; j < i; j++)
+            if (seeds->values[i] == seeds->values[j])
+                return llmc_config_error(origin, "teacher.seeds", "names %d twice; allowed are different seeds",
+                                         seeds->values[i]);
+    if (seeds->count > 1 && config->teacher.folders.count > 1)
+        return llmc_config_error(later(origin, origin_of(origins, "teacher.folder")), "teacher.seeds",
+                                 "and a list in teacher.folder both name several teachers; allowed is one of them");
+    for (int32_t i = 0; i < config->stage_count; i++)
+        teachers += strcmp(config->stages[i].kind->name, "teacher") == 0;
+    if (seeds->count > 0 && teachers == 0)
+        return llmc_config_error(origin, "teacher.seeds", "needs a teacher stage, which trains with them");
+    if ((seeds->count > 1 || config->teacher.folders.count > 1) && teachers > 1)
+        return llmc_config_error(seeds->count > 1 ? origin : origin_of(origins, "teacher.folder"),
+                                 seeds->count > 1 ? "teacher.seeds" : "teacher.folder",
+                                 "names several teachers; allowed is one teacher stage then, not %d", teachers);
+    return LLMC_OK;
+}
+
 /* Folders beside those of the runs. */
 static llmc_status check_name(const struct llmc_config *config, const struct llmc_config_origin *origins)
 {
@@ -141,6 +165,7 @@ llmc_status llmc_config_check(const struct llmc_config *config, const struct llm
     LLMC_TRY(check_required(config, origins));
     LLMC_TRY(check_name(config, origins));
     LLMC_TRY(check_columns(config, origins));
+    LLMC_TRY(check_teachers(config, origins));
     LLMC_TRY(check_student(config, origins));
     LLMC_TRY(check_stages(config));
 exit:

@@ -58,7 +58,9 @@ struct llmc_config {
         int32_t tokens_max;
     } data;
     struct {
-        char *folder;
+        char *folder; /* the first of: */
+        struct llmc_text_list folders;
+        struct llmc_int_list seeds;
         enum llmc_teacher_head head;
         struct llmc_text_list labels;
     } teacher;

@@ -26,6 +26,7 @@ enum llmc_config_type {
     LLMC_KEY_CHOICE, /* an enum that counts through `choices` from 0 */
     LLMC_KEY_INTS,   /* struct llmc_int_list; min and max of each number */
     LLMC_KEY_TEXTS,  /* struct llmc_text_list; min and max of the bytes of each text */
+    LLMC_KEY_ONE_OR_TEXTS, /* the same, in which one text needs no list */
 };
 
 #define LLMC_INT_LIST_MAX 128

@@ -42,8 +42,10 @@ static const struct llmc_config_key keys[] = {
         "names in place of what the files say: [0=negative, 1=positive]; []: as they are")
     RUN(ALL_STAGES, "data.tokens_max", data.tokens_max, INT, "128", 4, 65536, "longer texts are cut to so many tokens")
 
-    RUN(NO_STAGE, "teacher.folder", teacher.folder, TEXT, NULL, 1, 4096,
-        "a BERT in Hugging Face's layout; relative to LLMC_DATA, or absolute")
+    RUN(NO_STAGE, "teacher.folder", teacher.folders, ONE_OR_TEXTS, NULL, 1, 4096,
+        "a BERT in Hugging Face's layout; relative to LLMC_DATA, or absolute; of several the logits are averaged")
+    RUN(NO_STAGE, "teacher.seeds", teacher.seeds, INTS, "[]", 0, 2147483647,
+        "a teacher is trained with each of these seeds, and their logits are averaged; []: one with seed")
     RUN_ONE_OF(ALL_STAGES, "teacher.head", teacher.head, heads, "keep",
                "a classifier in the folder: keep it as it is, continue to train it, or put a new one in its place")
     RUN(ALL_STAGES, "teacher.labels", teacher.labels, TEXTS, "[]", 1, 256,
@@ -125,6 +127,9 @@ void llmc_config_allowed(const struct llmc_config_key *key, char out[LLMC_CONFIG
     case LLMC_KEY_INTS:
         snprintf(out, LLMC_CONFIG_TEXT_NBYTES, "lists of whole numbers from %.0f to %.0f, such as [0, 2]", key->min,
                  key->max);
+        break;
+    case LLMC_KEY_ONE_OR_TEXTS:
+        snprintf(out, LLMC_CONFIG_TEXT_NBYTES, "text of 1 to %.0f bytes, or a list of such texts", key->max);
         break;
     case LLMC_KEY_TEXTS:
         snprintf(out, LLMC_CONFIG_TEXT_NBYTES, "lists of texts of 1 to %.0f bytes, such as [a, b]", key->max);

@@ -308,6 +308,7 @@ llmc_status llmc_config_load(struct llmc_config *out, const char *path, const ch
     LLMC_TRY(read_file(&loading));
     for (size_t i = 0; i < set_count; i++)
         LLMC_TRY(apply_set(&loading, sets[i]));
+    out->teacher.folder = out->teacher.folders.count > 0 ? out->teacher.folders.texts[0] : NULL;
     LLMC_TRY(llmc_config_check(out, loading.origins));
 exit:
     llmc_yaml_release(&loading.yaml);

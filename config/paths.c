@@ -49,6 +49,8 @@ static llmc_status missing(const struct llmc_config *config, const char *folder,
 {
     const char *root = data_root();
     bool is_teacher = config->teacher.folder && strcmp(folder, config->teacher.folder) == 0;
+    for (int32_t i = 1; i < config->teacher.folders.count; i++)
+        is_teacher = is_teacher || strcmp(folder, config->teacher.folders.texts[i]) == 0;
     char tried[512];
     if (folder[0] == '/' || (file && file[0] == '/'))
         snprintf(tried, sizeof tried, "no such place");

@@ -160,7 +160,7 @@ exit:
 
 static void free_texts(struct llmc_text_list *list)
 {
-    for (int32_t i = 0; i < list->count; i++)
+    for (int32_t i = 0; list->texts && i < list->count; i++)
         free(list->texts[i]);
     free(list->texts);
     *list = (struct llmc_text_list){0};
@@ -180,6 +180,21 @@ static llmc_status read_texts(const struct reading *reading, struct llmc_yaml *y
     free_texts(out);
     *out = list;
     list = (struct llmc_text_list){0};
+exit:
+    free_texts(&list);
+    return status;
+}
+
+/* A text in place of a list of one. */
+static llmc_status read_one_text(const struct reading *reading, const yaml_node_t *node, struct llmc_text_list *out)
+{
+    struct llmc_text_list list = {.count = 1};
+    llmc_status status = LLMC_OK;
+    LLMC_TRY(llmc_alloc(&list.texts, 1, sizeof *list.texts));
+    LLMC_TRY(read_text(reading, node, &list.texts[0]));
+    free_texts(out);
+    *out = list;
+    return LLMC_OK;
 exit:
     free_texts(&list);
     return status;
@@ -214,6 +229,9 @@ llmc_status llmc_config_set_node(const struct llmc_config_key *key, void *base, 
         return read_ints(&reading, yaml, node, field);
     case LLMC_KEY_TEXTS:
         return read_texts(&reading, yaml, node, field);
+    case LLMC_KEY_ONE_OR_TEXTS:
+        return node && node->type == YAML_SEQUENCE_NODE ? read_texts(&reading, yaml, node, field)
+                                                        : read_one_text(&reading, node, field);
     }
     return status;
 }
@@ -224,7 +242,7 @@ void llmc_config_clear_field(const struct llmc_config_key *key, void *base)
     if (key->type == LLMC_KEY_NAME || key->type == LLMC_KEY_TEXT) {
         free(*(char **)field);
         *(char **)field = NULL;
-    } else if (key->type == LLMC_KEY_TEXTS) {
+    } else if (key->type == LLMC_KEY_TEXTS || key->type == LLMC_KEY_ONE_OR_TEXTS) {
         free_texts(field);
     }
 }

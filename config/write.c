@@ -56,6 +56,12 @@ static void write_value(FILE *stream, const struct llmc_config_key *key, const v
             fprintf(stream, "%s%d", i ? ", " : "", ints->values[i]);
         fputc(']', stream);
         break;
+    case LLMC_KEY_ONE_OR_TEXTS:
+        if (texts->count == 1) {
+            write_text(stream, texts->texts[0]);
+            break;
+        }
+        /* fall through */
     case LLMC_KEY_TEXTS:
         fputc('[', stream);
         for (int32_t i = 0; i < texts->count; i++) {

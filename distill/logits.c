@@ -1,6 +1,7 @@
 /*
  * The stage logits: the teacher answers every text of the chain once (the training texts, and behind them unlabelled and
- * augmented ones), in flat memory for any number of them. A killed stage goes on where it last saved. The product is
+ * augmented ones), in flat memory for any number of them. Of several
+ * teachers the mean of their logits is the answer (pipeline/teachers.h). A killed stage goes on where it last saved. The product is
  * logits.h5 (distill/logits_file.h).
  */
 #include "base/clock.h"
@@ -12,41 +13,49 @@
 
 #include <stdlib.h>
 
+static int32_t teacher_count(const struct llmc_stage_work *work)
+{
+    return work->chain->teacher_count > 0 ? work->chain->teacher_count : 1;
+}
+
+static llmc_status hash_teacher(const struct llmc_stage_work *work, int32_t index, struct llmc_hash *hash)
+{
+    struct llmc_state teacher = {0};
+    llmc_status status = llmc_stage_load_teacher_of(work, index, LLMC_F32, &teacher);
+    const struct llmc_parameters *parameters = &teacher.model.parameters;
+    if (status == LLMC_OK) {
+        llmc_hash_update(hash, &parameters->architecture, sizeof parameters->architecture);
+        llmc_hash_update(hash, parameters->values, (size_t)parameters->total * sizeof *parameters->values);
+    }
+    llmc_state_release(&teacher);
+    return status;
+}
+
 /* The key is of what the logits are made from, not of how it came about: runs with other seeds share the answers of a
  * teacher that was given. */
-static llmc_status hash_content(const struct llmc_stage_work *work, const struct llmc_state *teacher,
-                                char key[LLMC_HASH_TEXT_NBYTES])
+static llmc_status make_key(const struct llmc_stage_work *work, char key[LLMC_HASH_TEXT_NBYTES])
 {
-    struct llmc_hash hash;
-    const struct llmc_parameters *parameters = &teacher->model.parameters;
-    const struct llmc_dataset *train = &work->data->train;
+    llmc_status status = LLMC_OK;
+    struct llmc_hash hash = {0};
+    const struct llmc_data *data = work->data;
+    const struct llmc_dataset *train = &data->train;
     const int32_t settings[2] = {(int32_t)work->config->precision, (int32_t)train->count};
     int64_t tokens = train->offsets[train->count];
-    llmc_status status = llmc_hash_init(&hash);
-    if (status != LLMC_OK)
-        return status;
+    LLMC_TRY(llmc_hash_init(&hash));
     llmc_hash_text(&hash, "logits");
-    llmc_hash_update(&hash, &parameters->architecture, sizeof parameters->architecture);
-    llmc_hash_update(&hash, parameters->values, (size_t)parameters->total * sizeof *parameters->values);
+    for (int32_t i = 0; i < teacher_count(work); i++)
+        LLMC_TRY(hash_teacher(work, i, &hash));
     llmc_hash_update(&hash, settings, sizeof settings);
-    for (int32_t i = 0; i < teacher->labels.count; i++)
-        llmc_hash_text(&hash, teacher->labels.names[i]);
+    for (int32_t i = 0; i < data->labels.count; i++)
+        llmc_hash_text(&hash, data->labels.names[i]);
     /* The ids are what the tokenizer made of the data. */
     llmc_hash_update(&hash, train->offsets, (train->count + 1) * sizeof *train->offsets);
     llmc_hash_update(&hash, train->ids, (size_t)tokens * sizeof *train->ids);
     llmc_hash_update(&hash, train->types, (size_t)tokens * sizeof *train->types);
     llmc_hash_text(&hash, work->chain->more_texts);
     llmc_hash_finish(&hash, key);
-    return LLMC_OK;
-}
-
-static llmc_status make_key(const struct llmc_stage_work *work, char key[LLMC_HASH_TEXT_NBYTES])
-{
-    struct llmc_state teacher = {0};
-    llmc_status status = llmc_stage_load_teacher(work, LLMC_F32, &teacher);
-    if (status == LLMC_OK)
-        status = hash_content(work, &teacher, key);
-    llmc_state_release(&teacher);
+exit:
+    llmc_hash_release(&hash);
     return status;
 }
 
@@ -82,7 +91,9 @@ static llmc_status run(struct llmc_stage_work *work)
     const struct llmc_text_source *texts = &work->chain->texts;
     struct answering a = {.file = LLMC_LOGITS_FILE_INIT, .saved = llmc_clock(),
                           .save_seconds = work->config->checkpoint_seconds};
-    struct llmc_state teacher = {0};
+    struct llmc_state *teachers = NULL;
+    struct llmc_bert **models = NULL;
+    int32_t count = teacher_count(work);
     char *part = NULL;
     LLMC_TRY(llmc_stage_path(work, LLMC_PART_FILE, &part));
     LLMC_TRY(llmc_logits_file_begin(&a.file, part, work->key, texts->count, &work->data->labels));
@@ -91,10 +102,15 @@ static llmc_status run(struct llmc_stage_work *work)
     else if (texts->count > (int64_t)work->data->train.count)
         llmc_stage_message(work, "%zu training texts and %lld more: epochs count passes over all of them",
                            work->data->train.count, (long long)texts->count - (long long)work->data->train.count);
-    LLMC_TRY(llmc_stage_load_teacher(work, llmc_stage_number(work), &teacher));
-    LLMC_TRY(llmc_bert_prepare(&teacher.model, work->ops));
+    LLMC_TRY(llmc_alloc(&teachers, (size_t)count, sizeof *teachers));
+    LLMC_TRY(llmc_alloc(&models, (size_t)count, sizeof *models));
+    for (int32_t i = 0; i < count; i++) {
+        LLMC_TRY(llmc_stage_load_teacher_of(work, i, llmc_stage_number(work), &teachers[i]));
+        LLMC_TRY(llmc_bert_prepare(&teachers[i].model, work->ops));
+        models[i] = &teachers[i].model;
+    }
     const struct llmc_evaluation evaluation = {
-        .models = &teacher.model, .model_count = 1, .texts = texts, .first = a.file.done, .take = take, .context = &a,
+        .models = models, .model_count = count, .texts = texts, .first = a.file.done, .take = take, .context = &a,
         .progress = work->host->progress, .progress_context = work->host->context, .stop = work->host->stop};
     status = llmc_evaluate(&evaluation, work->ops);
     if (status == LLMC_ERR_INTERRUPTED && llmc_logits_file_save(&a.file) != LLMC_OK)
@@ -104,7 +120,10 @@ static llmc_status run(struct llmc_stage_work *work)
     LLMC_TRY(llmc_logits_file_finish(&a.file, work->product_path));
 exit:
     llmc_logits_file_close(&a.file);
-    llmc_state_release(&teacher);
+    for (int32_t i = 0; teachers && i < count; i++)
+        llmc_state_release(&teachers[i]);
+    free(teachers);
+    free(models);
     free(part);
     return status;
 }

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "pipeline/teachers.h"
 #include "stage/training.h"
 #include "store/store.h"
 #include "text/labels.h"
@@ -97,6 +98,14 @@ static bool is_stage_file(const char *name)
 static bool has_stage(const struct llmc_config *config, const char *name)
 {
     size_t length = strcspn(name, ".");
+    int32_t teacher = 0;
+    const char *number = strstr(name, "-teacher-");
+    if (number && number < name + length) { /* one of several: "01-teacher-2" */
+        teacher = atoi(number + strlen("-teacher-"));
+        length = (size_t)(number - name) + strlen("-teacher");
+        if (teacher > llmc_run_teacher_count(config))
+            return false;
+    }
     if (strncmp(name, "00-teacher", length) == 0)
         return true; /* the given teacher, measured without a stage */
     for (int32_t i = 0; i < config->stage_count; i++)

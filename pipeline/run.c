@@ -6,6 +6,7 @@
 #include "pipeline/folder.h"
 #include "pipeline/record.h"
 #include "pipeline/stages/table.h"
+#include "pipeline/teachers.h"
 #include "stage/training.h"
 #include "store/store.h"
 
@@ -292,6 +293,48 @@ exit:
     return status;
 }
 
+/* Each of several teachers as if it were the only one: with its seed or folder, under the fingerprint that it has alone. */
+static llmc_status run_teachers(struct run *run, const struct llmc_stage_config *stage)
+{
+    llmc_status status = LLMC_OK;
+    const struct llmc_config *config = run->config;
+    const struct llmc_data data = run->data;
+    struct llmc_run_teachers teachers = {0};
+    char fingerprint[LLMC_HASH_TEXT_NBYTES];
+    memcpy(fingerprint, run->fingerprint, sizeof fingerprint);
+    for (int32_t i = 0; i < llmc_run_teacher_count(config); i++) {
+        struct llmc_config alone = *config;
+        struct llmc_stage_config member = *stage;
+        if (i > 0)
+            snprintf(member.name, sizeof member.name, "%.10s-%u", stage->name, (unsigned)(i + 1) % 1000);
+        if (config->teacher.seeds.count > 0)
+            alone.seed = (uint64_t)config->teacher.seeds.values[i];
+        if (data.teacher_count > 0) {
+            run->data.teacher_folder = data.teachers[i].folder;
+            run->data.teacher = data.teachers[i].architecture;
+            run->data.teacher_answers = data.teachers[i].answers;
+        }
+        run->config = &alone;
+        LLMC_TRY(hash_inputs(run));
+        LLMC_TRY(run_stage(run, &member));
+        LLMC_TRY(llmc_run_teachers_add(&teachers, &run->chain, &run->data, run->fingerprint));
+        run->config = config;
+    }
+    memcpy(run->fingerprint, fingerprint, sizeof fingerprint);
+    LLMC_TRY(llmc_run_teachers_finish(&teachers, &run->chain, &run->data, run->fingerprint));
+exit:
+    run->config = config;
+    run->data = data;
+    llmc_run_teachers_release(&teachers);
+    return status;
+}
+
+static llmc_status run_any(struct run *run, const struct llmc_stage_config *stage)
+{
+    bool several = llmc_run_teacher_count(run->config) > 1 || run->config->teacher.seeds.count > 0;
+    return several && stage->kind == &llmc_run_teacher_stage.kind ? run_teachers(run, stage) : run_stage(run, stage);
+}
+
 /* ---- all stages ---- */
 
 static bool is_named(const struct llmc_stage_config *stage, const char *name)
@@ -327,11 +370,22 @@ static llmc_status give_teacher(struct run *run)
     return llmc_alloc(&run->given_teacher.settings, 1, llmc_run_teacher_stage.kind.settings_nbytes);
 }
 
+/* A classifier that is kept is not trained, with whatever seed. */
+static llmc_status check_seeds(const struct run *run)
+{
+    const struct llmc_config *config = run->config;
+    if (config->teacher.seeds.count > 0 && run->data.teacher_answers && config->teacher.head == LLMC_HEAD_KEEP)
+        return llmc_error(LLMC_ERR_CONFIG, "%s: teacher.seeds: %s has a classifier, which teacher.head: keep does not train; "
+                          "allowed are continue and new", config->path, run->data.teacher_folder);
+    return LLMC_OK;
+}
+
 /* What can be known to be wrong is said before hours of work. */
 static llmc_status prepare(struct run *run)
 {
     llmc_status status = LLMC_OK;
     LLMC_TRY(give_teacher(run));
+    LLMC_TRY(check_seeds(run));
     for (int32_t i = 0; i < run->config->stage_count; i++) {
         const struct llmc_stage_work work = begin_work(run, &run->config->stages[i]);
         if (work.type->prepare)
@@ -357,9 +411,9 @@ llmc_status llmc_run_pipeline(const struct llmc_config *config, const struct llm
     LLMC_TRY(open_report(&run));
     LLMC_TRY(hash_inputs(&run));
     if (run.given_teacher.kind)
-        LLMC_TRY(run_stage(&run, &run.given_teacher));
+        LLMC_TRY(run_any(&run, &run.given_teacher));
     for (int32_t i = 0; i < config->stage_count; i++) {
-        LLMC_TRY(run_stage(&run, &config->stages[i]));
+        LLMC_TRY(run_any(&run, &config->stages[i]));
         if (stop_after && is_named(&config->stages[i], stop_after))
             break;
     }

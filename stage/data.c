@@ -1,5 +1,6 @@
 #include "stage/data.h"
 
+#include "base/memory.h"
 #include "config/paths.h"
 #include "formats/huggingface/folder.h"
 #include "text/labels.h"
@@ -13,6 +14,9 @@ void llmc_data_release(struct llmc_data *data)
     free(data->teacher_folder);
     free(data->train_path);
     free(data->dev_path);
+    for (int32_t i = 0; i < data->teacher_count; i++)
+        free(data->teachers[i].folder);
+    free(data->teachers);
     llmc_tokenizer_free(data->tokenizer);
     llmc_labels_release(&data->labels);
     llmc_dataset_release(&data->train);
@@ -129,6 +133,61 @@ exit:
     return status;
 }
 
+static bool same_tokenizer(const struct llmc_tokenizer *a, const struct llmc_tokenizer *b)
+{
+    size_t a_nbytes, b_nbytes;
+    const char *a_pieces = llmc_tokenizer_vocabulary(a, &a_nbytes), *b_pieces = llmc_tokenizer_vocabulary(b, &b_nbytes);
+    struct llmc_tokenizer_rules x = llmc_tokenizer_get_rules(a), y = llmc_tokenizer_get_rules(b);
+    return a_nbytes == b_nbytes && memcmp(a_pieces, b_pieces, a_nbytes) == 0 && x.lowercase == y.lowercase &&
+           x.strip_accents == y.strip_accents && x.split_chinese == y.split_chinese && x.clean == y.clean;
+}
+
+/* Several teachers answer the same ids, and their logits stand for the same labels in one order. */
+static llmc_status read_teacher(struct llmc_data *data, const struct llmc_config *config, int32_t index)
+{
+    llmc_status status = LLMC_OK;
+    struct llmc_data_teacher *teacher = &data->teachers[index];
+    struct llmc_hf_folder folder = {0};
+    struct llmc_tokenizer *tokenizer = NULL;
+    struct llmc_data alone = {.tokenizer = data->tokenizer};
+    LLMC_TRY(llmc_config_path(config, config->teacher.folders.texts[index], NULL, &teacher->folder));
+    LLMC_TRY(llmc_hf_folder_open(&folder, teacher->folder));
+    LLMC_TRY(llmc_tokenizer_load(&tokenizer, teacher->folder));
+    if (!same_tokenizer(data->tokenizer, tokenizer))
+        LLMC_FAIL(LLMC_ERR_CONFIG, "teacher.folder: %s cuts texts into other word pieces than %s; allowed are teachers with "
+                  "the same tokenizer (or their answers by a logits stage's key from)", teacher->folder,
+                  data->teacher_folder);
+    teacher->architecture = folder.architecture;
+    teacher->answers = folder.has_classifier && config->teacher.head != LLMC_HEAD_NEW;
+    alone.teacher_folder = teacher->folder;
+    alone.teacher = teacher->architecture;
+    alone.teacher_answers = teacher->answers;
+    LLMC_TRY(check_teacher(&alone, config));
+    LLMC_TRY(llmc_labels_copy(&alone.labels, &data->labels));
+    if (teacher->answers)
+        LLMC_TRY(take_teacher_labels(&alone, config, &folder));
+    for (int32_t i = 0; i < data->labels.count; i++)
+        if (alone.labels.count != data->labels.count || strcmp(alone.labels.names[i], data->labels.names[i]) != 0)
+            LLMC_FAIL(LLMC_ERR_CONFIG, "teacher.folder: the classifiers of %s and %s have their labels in different orders; "
+                      "allowed are equal ones, or teacher.head: new", teacher->folder, data->teacher_folder);
+exit:
+    llmc_labels_release(&alone.labels);
+    llmc_tokenizer_free(tokenizer);
+    llmc_hf_folder_release(&folder);
+    return status;
+}
+
+static llmc_status read_teachers(struct llmc_data *data, const struct llmc_config *config)
+{
+    llmc_status status = LLMC_OK;
+    LLMC_TRY(llmc_alloc(&data->teachers, (size_t)config->teacher.folders.count, sizeof *data->teachers));
+    data->teacher_count = config->teacher.folders.count;
+    for (int32_t i = 0; i < data->teacher_count; i++)
+        LLMC_TRY(read_teacher(data, config, i));
+exit:
+    return status;
+}
+
 static llmc_status read_dev(struct llmc_data *data, const struct llmc_config *config)
 {
     llmc_status status = LLMC_OK;
@@ -161,6 +220,8 @@ llmc_status llmc_data_open(struct llmc_data *data, const struct llmc_config *con
                                           config->data.label_names.texts, config->data.label_names.count};
     LLMC_TRY(llmc_tokenizer_load(&data->tokenizer, data->teacher_folder));
     LLMC_TRY(read_train(data, config));
+    if (config->teacher.folders.count > 1)
+        LLMC_TRY(read_teachers(data, config));
     if (config->data.unlabeled.count > 0)
         LLMC_TRY(read_unlabeled(data, config, folder));
     LLMC_TRY(read_dev(data, config));

@@ -25,6 +25,12 @@ struct llmc_data {
     double dev_tokens, dev_tokens_squared; /* means over the dev texts, for the cost model */
     struct llmc_architecture teacher;      /* what the folder says */
     bool teacher_answers;                  /* the folder has a classifier that is to be used (teacher.head) */
+    struct llmc_data_teacher {             /* the same of each of several folders, the first too */
+        char *folder;
+        struct llmc_architecture architecture;
+        bool answers;
+    } *teachers;                           /* [teacher_count] */
+    int32_t teacher_count;                 /* 0: there is one */
 };
 
 /* Reads all of it and checks that teacher, texts and configuration fit. Unlabelled texts, of which there may be many,

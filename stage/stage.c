@@ -29,6 +29,9 @@ void llmc_chain_release(struct llmc_chain *chain)
     llmc_state_release(&chain->state);
     free(chain->state_path);
     free(chain->teacher_path);
+    for (int32_t i = 0; i < chain->teacher_count; i++)
+        free(chain->teacher_paths[i]);
+    free(chain->teacher_paths);
     free(chain->teacher_answers);
     free(chain->teacher_probabilities);
     llmc_chain_set_logits(chain, &(struct llmc_teacher_logits){0});
@@ -88,6 +91,14 @@ llmc_status llmc_stage_load_teacher(const struct llmc_stage_work *work, enum llm
         return llmc_error(LLMC_ERR_CONFIG, "%s: %s comes before the teacher stage; its place is behind it",
                           work->config->path, work->stage->name);
     return llmc_state_load(work->chain->teacher_path, number, teacher);
+}
+
+llmc_status llmc_stage_load_teacher_of(const struct llmc_stage_work *work, int32_t index, enum llmc_number number,
+                                       struct llmc_state *teacher)
+{
+    if (work->chain->teacher_count == 0)
+        return llmc_stage_load_teacher(work, number, teacher);
+    return llmc_state_load(work->chain->teacher_paths[index], number, teacher);
 }
 
 llmc_status llmc_stage_load_model(const struct llmc_stage_work *work)

@@ -43,6 +43,8 @@ struct llmc_chain {
     struct llmc_state state;    /* the model now; empty: only in its checkpoint */
     char *state_path;           /* the checkpoint of the model now; NULL: there is none yet */
     char *teacher_path;         /* the checkpoint of the newest teacher */
+    char **teacher_paths;       /* [teacher_count] of several teachers, whose logits are averaged, all checkpoints */
+    int32_t teacher_count;      /* 0: there is one */
     int32_t *teacher_answers;   /* [data->dev_count] its labels; NULL before it was measured */
     float *teacher_probabilities; /* [data->dev_count, labels] of the dev texts; NULL with teacher_answers */
     struct llmc_teacher_logits teacher_logits; /* fetch NULL: none yet */
@@ -120,7 +122,11 @@ llmc_status llmc_stage_path(const struct llmc_stage_work *work, const char *name
 /* The number format of the operands that the configuration asks for. */
 enum llmc_number llmc_stage_number(const struct llmc_stage_work *work);
 
-/* Reads the newest teacher's checkpoint into a zeroed state. */
+/* Reads teacher `index`, 0 to the larger of 1 and teacher_count - 1, into a zeroed state. */
+llmc_status llmc_stage_load_teacher_of(const struct llmc_stage_work *work, int32_t index, enum llmc_number number,
+                                       struct llmc_state *teacher);
+
+/* Reads the newest teacher's checkpoint, of several the first's, into a zeroed state. */
 llmc_status llmc_stage_load_teacher(const struct llmc_stage_work *work, enum llmc_number number,
                                     struct llmc_state *teacher);
 

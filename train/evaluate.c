@@ -38,12 +38,12 @@ static llmc_status answer(const struct llmc_evaluation *e, struct llmc_ops *ops,
                           struct answers *answers)
 {
     llmc_status status = LLMC_OK;
-    size_t count = (size_t)batch->sequences * (size_t)e->models[0].parameters.architecture.labels;
+    size_t count = (size_t)batch->sequences * (size_t)e->models[0]->parameters.architecture.labels;
     LLMC_TRY(reserve(answers, count));
     memset(answers->sums, 0, count * sizeof *answers->sums);
     for (int32_t model = 0; model < e->model_count; model++) {
         struct llmc_pass pass = {.batch = llmc_step_tokens(batch)};
-        LLMC_TRY(llmc_bert_forward(&e->models[model], ops, &pass, &answers->activations, answers->logits));
+        LLMC_TRY(llmc_bert_forward(e->models[model], ops, &pass, &answers->activations, answers->logits));
         for (size_t i = 0; i < count; i++)
             answers->sums[i] += (double)answers->logits[i];
     }

@@ -12,7 +12,7 @@
 #include <signal.h>
 
 struct llmc_evaluation {
-    struct llmc_bert *models; /* [model_count] that answer the same labels; their compute copies are prepared */
+    struct llmc_bert *const *models; /* [model_count] that answer the same labels; their compute copies are prepared */
     int32_t model_count;      /* of several the mean of their logits counts */
     const struct llmc_text_source *texts;
     int64_t first;            /* text to begin with; `take` got those before */

@@ -83,7 +83,7 @@ static const struct bad bads[] = {
     {"name: a\nteacher: {folder: t}\n" STAGES, NULL,
      "c.yaml: data.folder: missing; allowed are text of 1 to 4096 bytes"},
     {"name: a\ndata: {folder: d}\n" STAGES, NULL,
-     "c.yaml: teacher.folder: missing; allowed are text of 1 to 4096 bytes"},
+     "c.yaml: teacher.folder: missing; allowed are text of 1 to 4096 bytes, or a list of such texts"},
     /* values */
     {"name: a/b\n", NULL,
      "c.yaml:1: name: is \"a/b\"; allowed are letters, digits, '-', '_' and '.', no '.' in front, at most 64"},
