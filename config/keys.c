@@ -52,8 +52,10 @@ static const struct llmc_config_key keys[] = {
         "the data's labels in the order of the classifier's outputs; []: by the names in its config.json")
 
     RUN(STUDENT, "student.layers", student.layers, INT, NULL, 1, LLMC_INT_LIST_MAX, "depth; a distill stage needs it")
-    RUN(STUDENT, "student.hidden", student.hidden, INT, "0", 0, 8192, "width; 0: the teacher's")
-    RUN(STUDENT, "student.ffn", student.ffn, INT, "0", 0, 65536, "width of the feed-forward layers; 0: the teacher's")
+    RUN(STUDENT, "student.hidden", student.hidden, INT, "0", 0, 8192,
+        "width; 0: the teacher's; less, with from_layers: its principal directions")
+    RUN(STUDENT, "student.ffn", student.ffn, INT, "0", 0, 65536,
+        "width of the feed-forward layers; 0: the teacher's; less, with from_layers: its largest neurons")
     RUN(STUDENT, "student.heads", student.heads, INT, "0", 0, 1024, "attention heads; 0: the teacher's")
     RUN(STUDENT, "student.from_layers", student.from_layers, INTS, "[]", 0, LLMC_INT_LIST_MAX - 1,
         "teacher layers to start from, counted from 0; []: random start")

@@ -8,6 +8,9 @@
 
 #include <string.h>
 
+/* A narrower student's start is measured on so many batches of so many texts. */
+enum { PROJECTED_TEXTS = 32, PROJECTED_BATCHES = 16 };
+
 struct settings {
     struct llmc_train_settings train;
     struct llmc_distill_settings distill;
@@ -47,11 +50,13 @@ static llmc_status begin(struct llmc_train_stage *train)
     struct llmc_state teacher = {0};
     struct llmc_parameters student = {0};
     const struct llmc_student_shape shape = llmc_student_shape_of(work->config);
+    const struct llmc_projected_start projected = {work->ops, &work->chain->texts, work->config->seed, PROJECTED_TEXTS,
+                                                   PROJECTED_BATCHES};
     if (work->chain->is_student)
         return LLMC_OK; /* a second distillation goes on with the student */
     LLMC_TRY(llmc_stage_load_teacher(work, LLMC_F32, &teacher));
     LLMC_TRY(llmc_student_init(&student, &teacher.model.parameters, &shape,
-                               llmc_random_key(work->config->seed, LLMC_STREAM_STUDENT, 0)));
+                               llmc_random_key(work->config->seed, LLMC_STREAM_STUDENT, 0), &projected));
     if (work->config->student.init[0])
         LLMC_TRY(llmc_init_load(work->config, teacher.tokenizer, &teacher.labels, &student));
     llmc_state_release(state);

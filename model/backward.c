@@ -125,6 +125,7 @@ static llmc_status layer_backward(struct llmc_bert *model, struct llmc_ops *ops,
                                 GRADIENT(LLMC_INTERMEDIATE_BIAS));
     LLMC_TRY(linear_backward(model, ops, site + LLMC_SITE_INTERMEDIATE, &act->middle, &common->fake, &w.intermediate,
                              &dbefore, gradients, first + LLMC_INTERMEDIATE_WEIGHT, &product));
+    add_taps(ops, pass, LLMC_TAP_MIDDLE, layer, &product);
 
     norm = llmc_norm_at(p, first + LLMC_ATTENTION_NORM_WEIGHT);
     dropout = llmc_pass_dropout(pass, layer, LLMC_DROPOUT_ATTENTION_OUTPUT);

@@ -91,6 +91,7 @@ void llmc_activations_release(struct llmc_activations *activations);
 enum llmc_tap_place {
     LLMC_TAP_EMBEDDING, /* [T, H] the input of layer 0 */
     LLMC_TAP_HIDDEN,    /* [T, H] the output of `layer` */
+    LLMC_TAP_MIDDLE,    /* [T, H] between the attention and the feed-forward part of `layer` */
     LLMC_TAP_QKV,       /* [T, 3A] queries, keys and values of `layer`, side by side */
 };
 struct llmc_tap {

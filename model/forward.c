@@ -186,6 +186,7 @@ llmc_status llmc_bert_forward(struct llmc_bert *model, struct llmc_ops *ops, con
         struct llmc_layer_activations act = llmc_activations_layer(activations, a, batch, layer);
         LLMC_TRY(layer_forward(model, ops, pass, layer, &x, &common, &act));
         llmc_activations_tap(activations, a, pass, LLMC_TAP_QKV, layer, &act.qkv);
+        llmc_activations_tap(activations, a, pass, LLMC_TAP_MIDDLE, layer, &act.middle);
         llmc_activations_tap(activations, a, pass, LLMC_TAP_HIDDEN, layer, &act.out);
         x = act.out;
     }

@@ -1,5 +1,6 @@
 """Losses beyond the logits in a run of llmc-distill: the loss of the first step against transformers and PyTorch, phases,
-kill -9 with the same bits, and what is refused. Arguments and tiny BERT as those of tests/cli/test_distill.py."""
+kill -9 with the same bits, what is refused; narrower students, projected and at random. Arguments and tiny BERT as those of
+tests/cli/test_distill.py."""
 import json
 import random
 import signal
@@ -9,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import h5py
 import torch
 import torch.nn.functional as F
 from transformers import BertForSequenceClassification
@@ -104,6 +106,26 @@ def check_phases(world):
     expect(metrics_of(world.root / "killed/features") == metrics_of(world.root / "whole/features"), "and the same metrics")
 
 
+def check_narrow_start(world):
+    """A student of half the width that starts from its teacher's principal directions, and one that starts at random."""
+    head = HEAD.replace("folder: few", "folder: texts").replace("folder: answering", "folder: bert").replace(
+        "stages:\n", "stages:\n  - {stage: teacher, epochs: 5, learning_rate: 1.0e-3}\n")
+    losses = {}
+    for name, student in (("projected", "hidden: 48, ffn: 200, from_layers: [0, 2]"), ("random", "hidden: 48, ffn: 200, heads: 4")):
+        configure(world, "  - {stage: distill, epochs: 0.5, learning_rate: 5.0e-4}\n  - {stage: export}\n  - {stage: verify}\n",
+                  head.replace("from_layers: [0, 2]", student).replace("name: features", f"name: {name}"))
+        result = world.run(runs="narrow")
+        expect(result.returncode == 0, f"a narrower student, {name} {result.stderr[-300:] if result.returncode else ''}")
+        losses[name] = [line["loss"] for line in metrics_of(world.root / f"narrow/{name}")["03-distill.metrics.jsonl"]]
+    mean = {name: sum(some[4:]) / len(some[4:]) for name, some in losses.items()}
+    expect(mean["projected"] < 0.7 * mean["random"], f"from the fifth step on, the projected one's loss is {mean['projected']:.2g}, "
+           f"the random one's {mean['random']:.2g}")
+    with h5py.File(world.root / "narrow/projected/03-distill.h5") as file:
+        shape = file["parameters/bert.encoder.layer.1.attention.self.query.weight"].shape
+        ffn = file["parameters/bert.encoder.layer.1.intermediate.dense.weight"].shape
+    expect(shape == (96, 48) and ffn == (200, 48), f"it has all heads of its teacher, {shape}, and the neurons asked for, {ffn}")
+
+
 def check_refusals(world):
     def refused(what, words, keys):
         configure(world, f"  - {{stage: distill, epochs: 1, {keys}}}\n")
@@ -130,6 +152,7 @@ def main():
         path.write_text(json.dumps(config))
         check_first_loss(world)
         check_phases(world)
+        check_narrow_start(world)
         check_refusals(world)
     sys.exit(test_distill.failures > 0)
 

@@ -33,7 +33,7 @@ static void test_layers_are_copied(void **state)
     make_teacher(&teacher);
     for (size_t f = 0; f < COUNT_OF(from); f++) {
         struct llmc_student_shape shape = {.layers = 3, .positions = 11, .from_layers = from[f]};
-        assert_ok(llmc_student_init(&student, &teacher, &shape, 1));
+        assert_ok(llmc_student_init(&student, &teacher, &shape, 1, NULL));
         const struct llmc_architecture *a = &student.architecture;
         assert_true(a->layers == 3 && a->hidden == 24 && a->layer[2].ffn == 32 && a->layer[2].heads == 3 && a->positions == 11);
         assert_true(a->vocabulary == 300 && a->types == 2 && a->labels == 3);
@@ -49,7 +49,7 @@ static void test_layers_are_copied(void **state)
         llmc_parameters_release(&student);
     }
     struct llmc_student_shape long_texts = {.layers = 1, .positions = 512, .from_layers = from[0]};
-    assert_ok(llmc_student_init(&student, &teacher, &long_texts, 1));
+    assert_ok(llmc_student_init(&student, &teacher, &long_texts, 1, NULL));
     assert_int_equal(student.architecture.positions, teacher_shape.positions);
     llmc_parameters_release(&student);
     llmc_parameters_release(&teacher);
@@ -62,9 +62,9 @@ static void test_random_layers(void **state)
     struct llmc_student_shape shape = {.layers = 2, .ffn = 48, .heads = 6, .positions = 20};
     struct llmc_parameters teacher, student, again, other;
     make_teacher(&teacher);
-    assert_ok(llmc_student_init(&student, &teacher, &shape, 1));
-    assert_ok(llmc_student_init(&again, &teacher, &shape, 1));
-    assert_ok(llmc_student_init(&other, &teacher, &shape, 2));
+    assert_ok(llmc_student_init(&student, &teacher, &shape, 1, NULL));
+    assert_ok(llmc_student_init(&again, &teacher, &shape, 1, NULL));
+    assert_ok(llmc_student_init(&other, &teacher, &shape, 2, NULL));
     assert_true(student.architecture.layer[1].ffn == 48 && student.architecture.layer[1].heads == 6);
     assert_true(copied(&student, LLMC_WORDS, &teacher, LLMC_WORDS));
     assert_true(copied(&student, llmc_head_parameter(&student.architecture, LLMC_CLASSIFIER_WEIGHT), &teacher,
@@ -89,7 +89,7 @@ static void test_random_numbers(void **state)
     struct llmc_student_shape shape = {.layers = 2, .hidden = 64, .ffn = 128, .heads = 4, .positions = 20};
     struct llmc_parameters teacher, student;
     make_teacher(&teacher);
-    assert_ok(llmc_student_init(&student, &teacher, &shape, 3));
+    assert_ok(llmc_student_init(&student, &teacher, &shape, 3, NULL));
     for (int32_t i = 0; i < student.count; i++) {
         const struct llmc_parameter *parameter = &student.table[i];
         const float *values = llmc_parameter_values(&student, i);
@@ -125,7 +125,7 @@ static void test_errors(void **state)
     } cases[] = {
         {{2, 0, 0, 0, 20, beyond}, LLMC_ERR_CONFIG, "no layer 4; allowed are 0 to 3"},
         {{2, 0, 0, 0, 20, negative}, LLMC_ERR_CONFIG, "no layer -1"},
-        {{2, 48, 0, 0, 20, good}, LLMC_ERR_CONFIG, "hidden 24, ffn 32, heads 3; the student has 48, 32, 3"},
+        {{2, 48, 0, 0, 20, good}, LLMC_ERR_CONFIG, "hidden 24 and ffn 32; the student has 3 of 16, 48, 32"},
         {{2, 0, 64, 0, 20, good}, LLMC_ERR_CONFIG, "from_layers"},
         {{2, 0, 0, 4, 20, good}, LLMC_ERR_CONFIG, "from_layers"},
         {{2, 0, 0, 5, 20, NULL}, LLMC_ERR_CONFIG, "student.heads (5)"},
@@ -135,7 +135,7 @@ static void test_errors(void **state)
     struct llmc_parameters teacher, student;
     make_teacher(&teacher);
     for (size_t c = 0; c < COUNT_OF(cases); c++) {
-        assert_fails(llmc_student_init(&student, &teacher, &cases[c].shape, 1), cases[c].status, cases[c].words);
+        assert_fails(llmc_student_init(&student, &teacher, &cases[c].shape, 1, NULL), cases[c].status, cases[c].words);
         assert_null(student.values);
         llmc_parameters_release(&student); /* harmless */
     }

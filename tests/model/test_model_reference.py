@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testing"))
 from bert import batch, make, make_minilm, make_small, ours, padded, reshape  # noqa: E402
-from llmc import BF16, EMBEDDING, F16, F32, HIDDEN, QKV  # noqa: E402
+from llmc import BF16, EMBEDDING, F16, F32, HIDDEN, MIDDLE, QKV  # noqa: E402
 
 # FP32 sums in another order, through up to six layers.
 LOGITS_TOLERANCE = 1e-4
@@ -79,6 +79,12 @@ def tapped(reference, place, layer, inputs):
     if place == QKV:
         part, x = reference.bert.encoder.layer[layer].attention.self, out.hidden_states[layer]
         x = torch.cat([part.query(x), part.key(x), part.value(x)], -1)
+    elif place == MIDDLE:
+        kept = []
+        hook = reference.bert.encoder.layer[layer].attention.register_forward_hook(lambda *a: kept.append(a[2][0]))
+        reference(**inputs)
+        hook.remove()
+        x = kept[0]
     else:
         x = out.hidden_states[0 if place == EMBEDDING else layer + 1]
     return x[inputs["attention_mask"].bool()]
@@ -88,7 +94,7 @@ def check_taps(reference, texts, types, name, number=F32, tolerance=GRADIENT_TOL
     """The values at every place; the gradients of sum(g * logits + sum over taps of (g_i * values_i))."""
     rng = np.random.default_rng(9)
     inputs, last = padded(texts, types), len(reference.bert.encoder.layer) - 1
-    places = [(EMBEDDING, 0), (HIDDEN, last), (QKV, 0), (HIDDEN, 0), (QKV, last), (HIDDEN, 0)]
+    places = [(EMBEDDING, 0), (HIDDEN, last), (QKV, 0), (HIDDEN, 0), (QKV, last), (HIDDEN, 0), (MIDDLE, 1)]
     model = ours(reference, number)
     model.taps(places)
     scale = 1.0 if number == F32 else 256.0

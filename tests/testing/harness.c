@@ -3,6 +3,8 @@
 #include "base/memory.h"
 #include "distill/hidden.h"
 #include "distill/loss.h"
+#include "distill/principal.h"
+#include "distill/projected_start.h"
 #include "distill/relations.h"
 #include "model/bert.h"
 #include "prune/importance.h"
@@ -245,6 +247,25 @@ int harness_relations(struct harness *h, int version, int number, int32_t sequen
     llmc_status status = llmc_distill_relations(&h->ops, &ours, &theirs, &batch, heads, weight, scale, dstudent, loss);
     free(ours.data);
     free(theirs.data);
+    return result(status);
+}
+
+int harness_principal(const double *covariance, int32_t n, int32_t count, uint64_t key, double *directions)
+{
+    return result(llmc_principal_directions(covariance, n, count, key, directions));
+}
+
+int harness_project(struct harness *wide, struct harness *narrow, const float *p, int32_t texts, const int32_t *ids,
+                    const uint8_t *types, const int64_t *offsets, uint64_t seed)
+{
+    const struct llmc_dataset data = {.count = (size_t)texts, .offsets = (int64_t *)offsets, .ids = (int32_t *)ids,
+                                      .types = (uint8_t *)types, .label = calloc((size_t)texts, sizeof(int32_t))};
+    const struct llmc_text_source source = llmc_dataset_source(&data);
+    const struct llmc_projected_start start = {&wide->ops, &source, seed, 4, 64};
+    llmc_status status =
+        p ? llmc_projected_fit(&start, p, &wide->model.parameters, &narrow->model.parameters)
+          : llmc_projected_start(&start, &wide->model.parameters, &narrow->model.parameters);
+    free(data.label);
     return result(status);
 }
 

@@ -54,6 +54,12 @@ int harness_relations(struct harness *h, int version, int number, int32_t sequen
                       int64_t teacher_cols, const float *student, const float *teacher, int32_t heads, double weight,
                       double scale, float *dstudent, double *loss);
 
+/* Principal directions [count, n], and the parameters of `narrow` from those of `wide` over texts (offsets [texts + 1]): by
+ * p [H, H'], or by principal directions where p is NULL. */
+int harness_principal(const double *covariance, int32_t n, int32_t count, uint64_t key, double *directions);
+int harness_project(struct harness *wide, struct harness *narrow, const float *p, int32_t texts, const int32_t *ids,
+                    const uint8_t *types, const int64_t *offsets, uint64_t seed);
+
 /* An optimiser step with the gradients of the last backward. */
 int harness_optimizer(struct harness *h, float weight_decay, float clip_norm, int scaling, float scale);
 int harness_step(struct harness *h, float learning_rate, int *skipped, double *norm, float *scale);

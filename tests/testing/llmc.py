@@ -8,7 +8,7 @@ import numpy as np
 
 F32, F16, BF16 = 0, 1, 2
 GELU, GELU_TANH, RELU = 0, 1, 2
-EMBEDDING, HIDDEN, QKV = 0, 1, 2  # places of taps
+EMBEDDING, HIDDEN, MIDDLE, QKV = 0, 1, 2, 3  # places of taps
 
 
 def library():
@@ -155,6 +155,16 @@ class Model:
             pointer(teacher, ctypes.c_float), heads, ctypes.c_double(weight), ctypes.c_double(scale),
             pointer(dstudent, ctypes.c_float), ctypes.byref(loss)))
         return loss.value, dstudent
+
+    def project(self, wide, texts, types, p=None, seed=1):
+        """Takes what this narrower model can of `wide`: by p [H, H'], or by the principal directions over the texts."""
+        ids = np.array([i for t in texts for i in t], np.int32)
+        kinds = np.array([i for t in types for i in t], np.uint8)
+        offsets = np.cumsum([0] + [len(t) for t in texts]).astype(np.int64)
+        p = None if p is None else np.ascontiguousarray(p, np.float32)
+        self.check(self.lib.harness_project(wide.handle, self.handle, pointer(p, ctypes.c_float), len(texts),
+                                            pointer(ids, ctypes.c_int32), pointer(kinds, ctypes.c_uint8),
+                                            pointer(offsets, ctypes.c_int64), ctypes.c_uint64(seed)))
 
     def optimizer(self, weight_decay=0.01, clip_norm=0.0, scaling=False, scale=1.0):
         self.check(self.lib.harness_optimizer(self.handle, ctypes.c_float(weight_decay), ctypes.c_float(clip_norm),
