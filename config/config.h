@@ -34,6 +34,7 @@ struct llmc_config_kind {
     unsigned ends;              /* things that are none any more after this stage */
     unsigned refuses;           /* things that no earlier stage may have made */
     bool starts_student;        /* takes the section `student` */
+    bool changes_tokens;        /* the student sees other tokens than its teacher from then on */
 };
 
 /* One entry of `stages`. */

@@ -15,6 +15,11 @@ llmc_status llmc_distill_check(const struct llmc_stage_work *work, const struct 
                           "relations_weight; allowed is at least one above 0", work->stage->name);
     if (!llmc_features_wanted(&settings->features))
         return LLMC_OK;
+    for (const struct llmc_stage_config *stage = work->config->stages; stage < work->stage; stage++)
+        if (stage->kind->changes_tokens)
+            return llmc_error(LLMC_ERR_CONFIG, "%s: hidden_weight, embedding_weight and relations_weight compare token by "
+                              "token, but %s gives the student other tokens than its teacher; allowed is 0 behind it",
+                              work->stage->name, stage->name);
     student = teacher; /* a configuration without student.layers: the teacher itself goes on */
     llmc_status status = shape.layers ? llmc_student_architecture(&student, &teacher, &shape) : LLMC_OK;
     if (status == LLMC_OK)
