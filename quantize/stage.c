@@ -95,8 +95,10 @@ static llmc_status begin(struct llmc_train_stage *train)
     struct llmc_stage_work *work = train->work;
     const struct settings *settings = work->stage->settings;
     struct llmc_state *state = &work->chain->state;
-    const struct llmc_calibration calibration = {&work->chain->texts, work->config->seed, settings->train.batch_size,
-                                                 settings->calibration_batches};
+    struct llmc_text_source joined = {0};
+    struct llmc_calibration calibration = {NULL, work->config->seed, settings->train.batch_size,
+                                           settings->calibration_batches};
+    LLMC_TRY(llmc_stage_texts(work, NULL, &joined, &calibration.texts));
     llmc_parameters_set_bits(&state->model.parameters, settings->weight_bits, settings->embedding_bits);
     if (settings->bytes)
         LLMC_TRY(allot_bits(work, &calibration));
@@ -107,6 +109,7 @@ static llmc_status begin(struct llmc_train_stage *train)
     if (settings->ranges == RANGES_LEARNED)
         state->ranges.step = 0; /* from here on it counts Adam's steps */
 exit:
+    llmc_text_source_close(&joined);
     return status;
 }
 

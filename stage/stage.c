@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "stage/state_file.h"
+#include "text/join.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -106,6 +107,27 @@ llmc_status llmc_stage_load_model(const struct llmc_stage_work *work)
     if (!llmc_state_is_empty(&work->chain->state))
         return LLMC_OK;
     return llmc_state_load(work->chain->state_path, llmc_stage_number(work), &work->chain->state);
+}
+
+static bool same_pieces(const struct llmc_tokenizer *a, const struct llmc_tokenizer *b)
+{
+    size_t a_nbytes, b_nbytes;
+    const char *a_pieces = llmc_tokenizer_vocabulary(a, &a_nbytes), *b_pieces = llmc_tokenizer_vocabulary(b, &b_nbytes);
+    return a_nbytes == b_nbytes && memcmp(a_pieces, b_pieces, a_nbytes) == 0;
+}
+
+llmc_status llmc_stage_texts(const struct llmc_stage_work *work, const struct llmc_text_source *texts,
+                             struct llmc_text_source *joined, const struct llmc_text_source **out)
+{
+    llmc_status status = LLMC_OK;
+    const struct llmc_state *state = &work->chain->state;
+    *out = texts ? texts : &work->chain->texts;
+    if (same_pieces(state->tokenizer, work->data->tokenizer))
+        return LLMC_OK;
+    LLMC_TRY(llmc_joined_source(joined, *out, work->data->tokenizer, state->tokenizer, state->tokens_max));
+    *out = joined;
+exit:
+    return status;
 }
 
 llmc_status llmc_stage_replace_text(char **place, const char *text)

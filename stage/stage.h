@@ -133,6 +133,12 @@ llmc_status llmc_stage_load_teacher(const struct llmc_stage_work *work, enum llm
 /* Makes what the model's checkpoint holds the model of the chain, in memory where it was not yet. */
 llmc_status llmc_stage_load_model(const struct llmc_stage_work *work);
 
+/* *out = `texts` (NULL: those of the chain) in the ids of the chain's model: where its tokenizer is not that of the data,
+ * their words are split anew (text/join.h). What that takes is in *joined (zeroed), which the caller closes when the texts
+ * are done with. Errors: LLMC_ERR_MEMORY. */
+llmc_status llmc_stage_texts(const struct llmc_stage_work *work, const struct llmc_text_source *texts,
+                             struct llmc_text_source *joined, const struct llmc_text_source **out);
+
 /* *place (freed) = a copy of `text`. */
 llmc_status llmc_stage_replace_text(char **place, const char *text);
 

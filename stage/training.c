@@ -100,13 +100,13 @@ static llmc_status begin(struct llmc_train_stage *t, bool *resumed)
     return t->begin ? t->begin(t) : LLMC_OK;
 }
 
-static struct llmc_training make_training(struct llmc_train_stage *t)
+static struct llmc_training make_training(struct llmc_train_stage *t, const struct llmc_text_source *texts)
 {
     struct llmc_stage_work *work = t->work;
     return (struct llmc_training){
         .model = &work->chain->state.model,
         .ops = work->ops,
-        .texts = t->texts ? t->texts : &work->chain->texts,
+        .texts = texts,
         .seed = work->config->seed,
         .epochs = t->settings->epochs,
         .peak_learning_rate = t->settings->learning_rate,
@@ -134,6 +134,7 @@ llmc_status llmc_train_stage_run(struct llmc_train_stage *t)
     struct llmc_stage_work *work = t->work;
     const struct llmc_parameters *p = &work->chain->state.model.parameters;
     struct llmc_training training = {0};
+    const struct llmc_text_source *texts;
     bool resumed;
     t->started = llmc_clock();
     LLMC_TRY(llmc_stage_path(work, LLMC_PART_FILE, &t->part_path));
@@ -142,7 +143,8 @@ llmc_status llmc_train_stage_run(struct llmc_train_stage *t)
     LLMC_TRY(llmc_alloc(&t->scratch, 2 * (size_t)p->architecture.labels, sizeof *t->scratch));
     LLMC_TRY(llmc_alloc(&t->teacher, (size_t)t->settings->batch_size * (size_t)p->architecture.labels,
                         sizeof *t->teacher));
-    training = make_training(t);
+    LLMC_TRY(llmc_stage_texts(work, t->texts, &t->joined, &texts));
+    training = make_training(t, texts);
     t->training = &training;
     LLMC_TRY(llmc_optimizer_init(&training.optimizer, p, (float)t->settings->weight_decay,
                                  (float)t->settings->clip_norm, work->config->precision == LLMC_PRECISION_FP16));
@@ -165,6 +167,7 @@ exit:
     if (t->loss->close)
         t->loss->close(t);
     llmc_optimizer_release(&training.optimizer);
+    llmc_text_source_close(&t->joined);
     if (t->metrics)
         fclose(t->metrics);
     free(t->part_path);

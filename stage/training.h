@@ -52,6 +52,7 @@ struct llmc_train_stage {
     llmc_status (*end)(struct llmc_train_stage *train);
     struct llmc_range *observed;   /* handed to forward; NULL: none */
 
+    struct llmc_text_source joined; /* the texts in the ids of the model, where these are others */
     struct llmc_training *training; /* while it runs, for the functions above */
     struct llmc_stage_progress progress;
     double started;

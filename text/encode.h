@@ -31,4 +31,9 @@ extern const char *const llmc_special_names[LLMC_SPECIALS];
 void llmc_encode_text(const struct llmc_tokenizer *tokenizer, const char *text, size_t nbytes, bool whole,
                       struct llmc_ids *out);
 
+/* Makes of `first` (whose ids lie at ids + 1), and of `second` (NULL: one text alone) what llmc_tokenizer_encode
+ * promises, cut to tokens_max. Returns the number of tokens. types may be NULL. */
+int32_t llmc_encode_frame(const struct llmc_tokenizer *tokenizer, const struct llmc_ids *first,
+                          const struct llmc_ids *second, int32_t tokens_max, int32_t *ids, uint8_t *types);
+
 #endif

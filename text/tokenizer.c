@@ -96,6 +96,29 @@ static size_t put_separator(const struct llmc_tokenizer *tokenizer, int32_t *ids
     return count + 1;
 }
 
+int32_t llmc_encode_frame(const struct llmc_tokenizer *tokenizer, const struct llmc_ids *first,
+                          const struct llmc_ids *second, int32_t tokens_max, int32_t *ids, uint8_t *types)
+{
+    size_t room = (size_t)tokens_max - (second ? 3 : 2);
+    size_t first_count = first->count, second_count = second ? second->count : 0;
+    if (second)
+        share_room(&first_count, &second_count, room);
+    else
+        first_count = first_count < room ? first_count : room;
+    ids[0] = tokenizer->special[LLMC_CLS];
+    size_t border = put_separator(tokenizer, ids, first_count + 1);
+    size_t count = border;
+    if (second) {
+        memcpy(ids + count, second->ids, second_count * sizeof *ids);
+        count = put_separator(tokenizer, ids, count + second_count);
+    }
+    if (types) {
+        memset(types, 0, border);
+        memset(types + border, 1, count - border);
+    }
+    return (int32_t)count;
+}
+
 llmc_status llmc_tokenizer_encode(const struct llmc_tokenizer *tokenizer, const char *text, size_t text_nbytes,
                                   const char *pair, size_t pair_nbytes, int32_t tokens_max, int32_t *ids,
                                   uint8_t *types, int32_t *count_ret)
@@ -110,29 +133,12 @@ llmc_status llmc_tokenizer_encode(const struct llmc_tokenizer *tokenizer, const 
     first.ids = ids + 1;
     first.capacity = room;
     llmc_encode_text(tokenizer, text, text_nbytes, pair != NULL, &first);
-    size_t first_count = first.count < room ? first.count : room;
-    size_t second_count = 0;
     if (pair) {
         second.capacity = pair_nbytes < room / IDS_PER_BYTE_MAX ? pair_nbytes * IDS_PER_BYTE_MAX : room;
         LLMC_TRY(llmc_alloc(&second.ids, second.capacity, sizeof *second.ids));
         llmc_encode_text(tokenizer, pair, pair_nbytes, true, &second);
-        first_count = first.count;
-        second_count = second.count;
-        share_room(&first_count, &second_count, room);
     }
-
-    ids[0] = tokenizer->special[LLMC_CLS];
-    size_t border = put_separator(tokenizer, ids, first_count + 1);
-    size_t count = border;
-    if (pair) {
-        memcpy(ids + count, second.ids, second_count * sizeof *ids);
-        count = put_separator(tokenizer, ids, count + second_count);
-    }
-    if (types) {
-        memset(types, 0, border);
-        memset(types + border, 1, count - border);
-    }
-    *count_ret = (int32_t)count;
+    *count_ret = llmc_encode_frame(tokenizer, &first, pair ? &second : NULL, tokens_max, ids, types);
 exit:
     free(second.ids);
     return status;

@@ -13,8 +13,8 @@ void llmc_word_append(struct llmc_word *word, int32_t code)
 }
 
 /* The longest piece at the beginning of `bytes`: returns its bytes, 0 if there is none. */
-static size_t longest_piece(const struct llmc_vocabulary *vocabulary, bool first, const char *bytes, size_t nbytes,
-                            int32_t *id)
+static size_t longest_piece(const struct llmc_vocabulary *vocabulary, const bool *kept, bool first, const char *bytes,
+                            size_t nbytes, int32_t *id)
 {
     uint64_t hashes[LLMC_WORD_CHARACTERS_MAX * LLMC_UTF8_NBYTES_MAX]; /* [i]: of the first i + 1 bytes */
     uint64_t hash = first ? LLMC_HASH_WORD : LLMC_HASH_CONTINUED;
@@ -26,10 +26,24 @@ static size_t longest_piece(const struct llmc_vocabulary *vocabulary, bool first
             continue; /* inside a character */
         *id = first ? llmc_vocabulary_find(vocabulary, hashes[length - 1], bytes, length)
                     : llmc_vocabulary_find_continued(vocabulary, hashes[length - 1], bytes, length);
-        if (*id >= 0)
+        if (*id >= 0 && (!kept || kept[*id]))
             return length;
     }
     return 0;
+}
+
+bool llmc_wordpiece_split(const struct llmc_vocabulary *vocabulary, const bool *kept, bool first, const char *bytes,
+                          size_t nbytes, struct llmc_ids *out)
+{
+    int32_t id;
+    for (size_t at = 0; at < nbytes;) {
+        size_t length = longest_piece(vocabulary, kept, first && at == 0, bytes + at, nbytes - at, &id);
+        if (length == 0)
+            return false;
+        llmc_ids_push(out, id);
+        at += length;
+    }
+    return true;
 }
 
 void llmc_wordpiece(const struct llmc_vocabulary *vocabulary, const struct llmc_word *word, int32_t unknown,
@@ -46,14 +60,8 @@ void llmc_wordpiece(const struct llmc_vocabulary *vocabulary, const struct llmc_
         llmc_ids_push(out, id);
         return;
     }
-    for (size_t at = 0; at < word->nbytes;) {
-        size_t length = longest_piece(vocabulary, at == 0, word->bytes + at, word->nbytes - at, &id);
-        if (length == 0) {
-            out->count = count_before;
-            llmc_ids_push(out, unknown);
-            return;
-        }
-        llmc_ids_push(out, id);
-        at += length;
-    }
+    if (llmc_wordpiece_split(vocabulary, NULL, true, word->bytes, word->nbytes, out))
+        return;
+    out->count = count_before;
+    llmc_ids_push(out, unknown);
 }

@@ -58,4 +58,10 @@ void llmc_word_append(struct llmc_word *word, int32_t code);
 void llmc_wordpiece(const struct llmc_vocabulary *vocabulary, const struct llmc_word *word, int32_t unknown,
                     struct llmc_ids *out);
 
+/* The same of a part of a word, `nbytes` bytes of whole characters that begin it (first) or go on with it, by those pieces
+ * alone that `kept` [vocabulary->count] names (NULL: all). False where they do not cover it; what was written then counts
+ * for nothing. */
+bool llmc_wordpiece_split(const struct llmc_vocabulary *vocabulary, const bool *kept, bool first, const char *bytes,
+                          size_t nbytes, struct llmc_ids *out);
+
 #endif

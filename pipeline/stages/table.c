@@ -5,6 +5,7 @@
 #include "pipeline/stages/file.h"
 #include "prune/stage.h"
 #include "quantize/stage.h"
+#include "vocabulary/stage.h"
 
 #include <stddef.h>
 
@@ -13,6 +14,7 @@
     X(llmc_augment_stage)                                                                                                \
     X(llmc_logits_stage)                                                                                                \
     X(llmc_distill_stage)                                                                                               \
+    X(llmc_pieces_stage)                                                                                                \
     X(llmc_structure_stage)                                                                                             \
     X(llmc_prune_stage)                                                                                                 \
     X(llmc_qat_stage)                                                                                                   \

@@ -17,7 +17,7 @@
 #define HEAD "name: a\ndata: {folder: d}\nteacher: {folder: t}\n"
 #define STUDENT HEAD "student: {layers: 2}\n"
 #define STAGES "stages: [{stage: export}]\n"
-#define ALLOWED_KINDS "allowed are teacher, augment, logits, distill, structure, prune, qat, export, verify, baseline"
+#define ALLOWED_KINDS "allowed are teacher, augment, logits, distill, vocabulary, structure, prune, qat, export, verify, baseline"
 #define ALLOWED_TOP "allowed are name, seed, threads, precision, checkpoint_seconds, data, teacher, student, stages"
 
 static char folder[] = "/tmp/llmc-config-XXXXXX";
