@@ -5,13 +5,39 @@
  * logits.h5 (distill/logits_file.h).
  */
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/memory.h"
-#include "distill/logits_file.h"
+#include "distill/given_logits.h"
 #include "distill/stage.h"
 #include "stage/training.h"
 #include "train/evaluate.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+enum holding { HOLDS_LOGITS, HOLDS_PROBABILITIES };
+static const char *const holdings[] = {[HOLDS_LOGITS] = "logits", [HOLDS_PROBABILITIES] = "probabilities", NULL};
+
+struct settings {
+    char *from;
+    enum holding holds;
+};
+
+static const struct llmc_config_key keys[] = {
+    LLMC_KEY("from", struct settings, from, TEXT, "\"\"", 0, 4096,
+             "answers made elsewhere, a TSV or HDF5 file; \"\": the teacher's")
+    LLMC_KEY_ONE_OF("holds", struct settings, holds, holdings, "logits", "what the file of from holds")
+};
+
+static const struct settings *settings_of(const struct llmc_stage_work *work)
+{
+    return work->stage->settings;
+}
+
+bool llmc_logits_are_given(const struct llmc_stage_config *stage)
+{
+    return stage->kind == &llmc_logits_stage.kind && ((const struct settings *)stage->settings)->from[0];
+}
 
 static int32_t teacher_count(const struct llmc_stage_work *work)
 {
@@ -43,7 +69,10 @@ static llmc_status make_key(const struct llmc_stage_work *work, char key[LLMC_HA
     int64_t tokens = train->offsets[train->count];
     LLMC_TRY(llmc_hash_init(&hash));
     llmc_hash_text(&hash, "logits");
-    for (int32_t i = 0; i < teacher_count(work); i++)
+    if (settings_of(work)->from[0])
+        LLMC_TRY(llmc_hash_file(&hash, settings_of(work)->from));
+    llmc_hash_text(&hash, settings_of(work)->from[0] ? holdings[settings_of(work)->holds] : "");
+    for (int32_t i = 0; !settings_of(work)->from[0] && i < teacher_count(work); i++)
         LLMC_TRY(hash_teacher(work, i, &hash));
     llmc_hash_update(&hash, settings, sizeof settings);
     for (int32_t i = 0; i < data->labels.count; i++)
@@ -64,7 +93,7 @@ static llmc_status identify(const struct llmc_stage_work *work, struct llmc_hash
 {
     if (work->chain->more_texts[0])
         llmc_hash_text(hash, work->chain->more_texts);
-    return LLMC_OK;
+    return settings_of(work)->from[0] ? llmc_hash_file(hash, settings_of(work)->from) : LLMC_OK;
 }
 
 /* The answering under way. */
@@ -85,8 +114,51 @@ static llmc_status take(void *context, int64_t first, int32_t count, const float
     return status;
 }
 
+static struct llmc_given_logits given_of(const struct llmc_stage_work *work)
+{
+    return (struct llmc_given_logits){settings_of(work)->from, settings_of(work)->holds == HOLDS_PROBABILITIES, work->data,
+                                      work->config->data.tokens_max, &work->chain->texts};
+}
+
+/* Answers from a file, checked and in the form of the product. */
+static llmc_status copy_given(struct llmc_stage_work *work)
+{
+    llmc_status status = LLMC_OK;
+    struct llmc_logits_file file = LLMC_LOGITS_FILE_INIT;
+    const struct llmc_given_logits given = given_of(work);
+    char *part = NULL;
+    LLMC_TRY(llmc_stage_path(work, LLMC_PART_FILE, &part));
+    LLMC_TRY(llmc_logits_file_begin(&file, part, work->key, work->chain->texts.count, &work->data->labels));
+    LLMC_TRY(llmc_given_logits_read(&given, &file));
+    LLMC_TRY(llmc_logits_file_finish(&file, work->product_path));
+exit:
+    llmc_logits_file_close(&file);
+    free(part);
+    return status;
+}
+
+/* Before the first stage: all that can be wrong with the file. Variants are made by this run, so that none answers them. */
+static llmc_status prepare(const struct llmc_stage_work *work)
+{
+    const struct settings *settings = settings_of(work);
+    if (!settings->from[0])
+        return LLMC_OK;
+    if (!llmc_file_exists(settings->from))
+        return llmc_error(LLMC_ERR_IO, "%s: %s: from: %s: there is no such file", work->config->path, work->stage->name,
+                          settings->from);
+    for (int32_t i = 0; &work->config->stages[i] != work->stage; i++)
+        if (work->config->stages[i].kind == &llmc_augment_stage.kind)
+            return llmc_error(LLMC_ERR_CONFIG, "%s: %s: from: no file answers the variants that augment makes; allowed are "
+                              "texts of data.unlabeled", work->config->path, work->stage->name);
+    const struct llmc_given_logits given = given_of(work);
+    llmc_status status = llmc_given_logits_read(&given, NULL);
+    return status == LLMC_OK ? LLMC_OK : llmc_error_prefix(status, "%s: from", work->stage->name);
+}
+
 static llmc_status run(struct llmc_stage_work *work)
 {
+    if (settings_of(work)->from[0])
+        return copy_given(work);
     llmc_status status = LLMC_OK;
     const struct llmc_text_source *texts = &work->chain->texts;
     struct answering a = {.file = LLMC_LOGITS_FILE_INIT, .saved = llmc_clock(),
@@ -154,8 +226,11 @@ exit:
 }
 
 const struct llmc_stage_type llmc_logits_stage = {
-    .kind = {.name = "logits", .does = "lets the teacher answer every training text once", .makes = LLMC_THING_LOGITS},
+    .kind = {.name = "logits", .does = "lets the teacher answer every training text once",
+             .keys = keys, .key_count = sizeof keys / sizeof keys[0], .settings_nbytes = sizeof(struct settings),
+             .makes = LLMC_THING_LOGITS},
     .product = "logits.h5",
+    .prepare = prepare,
     .identify = identify,
     .key = make_key,
     .run = run,

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "distill/stage.h"
 #include "pipeline/folder.h"
 #include "pipeline/record.h"
 #include "pipeline/stages/table.h"
@@ -353,6 +354,19 @@ static llmc_status check_stop_after(const struct llmc_config *config, const char
     return llmc_error(LLMC_ERR_ARGUMENT, "--stop-after %s: no such stage; the stages are %s", stop_after, names);
 }
 
+/* Whether all logits stages, of which there is one at least, read answers made elsewhere. */
+static bool answers_are_given(const struct llmc_config *config)
+{
+    bool given = false;
+    for (int32_t i = 0; i < config->stage_count; i++) {
+        bool answers = config->stages[i].kind->makes & LLMC_THING_LOGITS;
+        if (answers && !llmc_logits_are_given(&config->stages[i]))
+            return false;
+        given = given || answers;
+    }
+    return given;
+}
+
 /* Without a teacher stage the folder's classifier is the teacher: it is measured all the same, for the report. */
 static llmc_status give_teacher(struct run *run)
 {
@@ -360,6 +374,10 @@ static llmc_status give_teacher(struct run *run)
     for (int32_t i = 0; i < config->stage_count; i++)
         if (config->stages[i].kind == &llmc_run_teacher_stage.kind)
             return LLMC_OK;
+    if (answers_are_given(config)) {
+        run->given_teacher = (struct llmc_stage_config){.kind = &llmc_run_start_stage.kind, .name = "00-start"};
+        return LLMC_OK;
+    }
     if (config->teacher.head != LLMC_HEAD_KEEP)
         return llmc_error(LLMC_ERR_CONFIG, "%s: teacher.head: %s needs a teacher stage, which trains it", config->path,
                           config->teacher.head == LLMC_HEAD_NEW ? "new" : "continue");

@@ -13,4 +13,8 @@ const struct llmc_stage_type *llmc_run_stage_type(const struct llmc_config_kind 
 /* The stage that a run begins with: it makes the teacher of the folder the model. */
 extern const struct llmc_stage_type llmc_run_teacher_stage;
 
+/* In its place where the answers come from a file: it makes the folder's BERT the model as it is, which nobody measures. In
+ * no configuration. */
+extern const struct llmc_stage_type llmc_run_start_stage;
+
 #endif

@@ -70,3 +70,20 @@ const struct llmc_stage_type llmc_run_teacher_stage = {
     .adopt = adopt,
     .measure = llmc_stage_measure_model,
 };
+
+static llmc_status start(struct llmc_stage_work *work)
+{
+    struct llmc_state *state = &work->chain->state;
+    llmc_state_release(state);
+    llmc_status status = load_folder(work, state);
+    return status == LLMC_OK ? llmc_state_save(work->product_path, state, work->fingerprint, NULL, NULL) : status;
+}
+
+const struct llmc_stage_type llmc_run_start_stage = {
+    .kind = {.name = "start", .does = "takes the BERT as it is for the student to start from"},
+    .product = "model.h5",
+    .suffix = ".h5",
+    .makes_model = true,
+    .run = start,
+    .adopt = adopt,
+};
