@@ -96,7 +96,7 @@ static llmc_status make_student(struct llmc_bench_work *work)
     for (int32_t i = 0; i < shape.layers && i < 256; i++)
         from[i] = 2 * i + 1;
     LLMC_TRY(llmc_student_init(&student, &work->model.parameters, &shape,
-                               llmc_random_key(work->options.seed, LLMC_STREAM_STUDENT, 0)));
+                               llmc_random_key(work->options.seed, LLMC_STREAM_STUDENT, 0), NULL));
     llmc_bert_release(&work->model);
     LLMC_TRY(llmc_bert_init(&work->model, &student.architecture, work->options.number));
     memcpy(work->model.parameters.values, student.values, (size_t)student.total * sizeof *student.values);
