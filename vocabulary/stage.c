@@ -142,7 +142,7 @@ exit:
 const struct llmc_stage_type llmc_pieces_stage = {
     .kind = {.name = "vocabulary", .does = "keeps the word pieces that pay; words outside fall on shorter ones",
              .keys = keys, .key_count = sizeof keys / sizeof keys[0], .settings_nbytes = sizeof(struct settings),
-             .needs = LLMC_THING_STUDENT, .makes = LLMC_THING_STUDENT, .ends = LLMC_THING_FILE},
+             .needs = LLMC_THING_STUDENT, .makes = LLMC_THING_STUDENT, .ends = LLMC_THING_FILE, .changes_tokens = true},
     .product = "model.h5",
     .suffix = ".h5",
     .works_on_model = true,

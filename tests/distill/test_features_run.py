@@ -139,6 +139,8 @@ def check_refusals(world):
     refused("a layer that is not there", ["teacher_layers", "no layer 4", "-1 to 3"], "hidden_weight: 1, teacher_layers: [4, 3]")
     refused("no such relations", ["relation_layer", "no layer 4", "0 to 3"], "relations_weight: 1, relation_layer: 4")
     refused("relation heads", ["relation_heads is 5", "96"], "relations_weight: 1, relation_heads: 5")
+    refused("behind a vocabulary", ["04-prune", "token by token", "03-vocabulary", "allowed is 0"],
+            "relations_weight: 1}\n  - {stage: vocabulary, count_min: 1}\n  - {stage: prune, hidden_weight: 1")
     refused("a weight below 0", ["hidden_weight", "from 0"], "hidden_weight: -1")
 
 
