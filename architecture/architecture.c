@@ -95,6 +95,9 @@ llmc_status llmc_architecture_check(const struct llmc_architecture *architecture
     }
     for (int32_t i = 0; i < architecture->layers; i++)
         LLMC_TRY(check_layer(architecture, i));
+    if (architecture->embedding_rank < 0 || architecture->embedding_rank > architecture->hidden)
+        LLMC_FAIL(LLMC_ERR_FORMAT, "embedding_rank is %d; allowed are 0 to hidden, %d", architecture->embedding_rank,
+                  architecture->hidden);
     if (!(architecture->norm_epsilon > 0 && architecture->norm_epsilon < 1))
         LLMC_FAIL(LLMC_ERR_FORMAT, "norm_epsilon is %g; allowed is above 0, below 1",
                   (double)architecture->norm_epsilon);

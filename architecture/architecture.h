@@ -34,6 +34,8 @@ struct llmc_architecture {
     float norm_epsilon;      /* of every layer norm */
     int32_t layers;
     struct llmc_layer_shape layer[LLMC_LAYERS_MAX]; /* [layers], the others are zero */
+    int32_t embedding_rank;  /* of the word embedding in factors, words [vocabulary, rank] times a projection to hidden (as
+                              * ALBERT's, Lan et al., 2020); 0: in one piece */
 };
 
 /* Gives it `layers` equal layers, whose heads make up `hidden` (set before) together: head_width = hidden / heads.

@@ -10,7 +10,7 @@ const struct llmc_encoder llmc_encoder_bert = {
     .embedding_prefix = "bert.embeddings.",
     .layer_prefix = "bert.encoder.layer.",
     .embeddings = {
-        [LLMC_WORDS] = ROW("word_embeddings.weight", EMBEDDING, VOCABULARY, HIDDEN, NONE),
+        [LLMC_WORDS] = ROW("word_embeddings.weight", EMBEDDING, VOCABULARY, WORD, NONE),
         [LLMC_POSITIONS] = ROW("position_embeddings.weight", EMBEDDING, POSITIONS, HIDDEN, NONE),
         [LLMC_TYPES] = ROW("token_type_embeddings.weight", TYPES, TYPES, HIDDEN, NONE),
         [LLMC_EMBEDDING_NORM_WEIGHT] = VECTOR("LayerNorm.weight", HIDDEN),
@@ -40,5 +40,6 @@ const struct llmc_encoder llmc_encoder_bert = {
         [LLMC_POOLER_BIAS] = VECTOR("bert.pooler.dense.bias", HIDDEN),
         [LLMC_CLASSIFIER_WEIGHT] = ROW("classifier.weight", CLASSIFIER, LABELS, HIDDEN, NONE),
         [LLMC_CLASSIFIER_BIAS] = VECTOR("classifier.bias", LABELS),
+        [LLMC_WORD_PROJECTION] = ROW("bert.embeddings.word_projection.weight", LINEAR, HIDDEN, WORD, NONE),
     },
 };

@@ -11,7 +11,7 @@
 enum llmc_parameter_kind {
     LLMC_PARAMETER_EMBEDDING,   /* of words and positions */
     LLMC_PARAMETER_TYPES,       /* the embedding of token types: a few rows, stay in FP32 */
-    LLMC_PARAMETER_LINEAR,      /* weight of a linear layer inside the encoder, and the pooler's */
+    LLMC_PARAMETER_LINEAR,      /* weight of a linear layer inside the encoder, the pooler's and the words' projection */
     LLMC_PARAMETER_CLASSIFIER,  /* weight of the last layer: small, stays in FP32 */
     LLMC_PARAMETER_VECTOR,      /* biases and layer norms: no weight decay */
 };
@@ -24,6 +24,7 @@ enum llmc_extent {
     LLMC_EXTENT_FFN,       /* of the layer */
     LLMC_EXTENT_LABELS,
     LLMC_EXTENT_VOCABULARY,
+    LLMC_EXTENT_WORD, /* of a row of the word embedding: its rank, or hidden */
     LLMC_EXTENT_POSITIONS,
     LLMC_EXTENT_TYPES,
 };
@@ -74,8 +75,9 @@ enum {
     LLMC_OUTPUT_NORM_BIAS,
     LLMC_LAYER_PARAMETERS,
 };
-/* Behind the last layer. */
+/* Behind the last layer; and the last of all where the word embedding is in factors: [hidden, rank]. */
 enum { LLMC_POOLER_WEIGHT, LLMC_POOLER_BIAS, LLMC_CLASSIFIER_WEIGHT, LLMC_CLASSIFIER_BIAS, LLMC_HEAD_PARAMETERS };
+enum { LLMC_WORD_PROJECTION = LLMC_HEAD_PARAMETERS };
 
 struct llmc_encoder {
     const char *model_type;       /* in config.json of Hugging Face */
@@ -84,7 +86,7 @@ struct llmc_encoder {
     const char *layer_prefix;     /* before the layer's number and a dot */
     struct llmc_parameter_row embeddings[LLMC_FIRST_LAYER];
     struct llmc_parameter_row layer[LLMC_LAYER_PARAMETERS];
-    struct llmc_parameter_row head[LLMC_HEAD_PARAMETERS]; /* whole names */
+    struct llmc_parameter_row head[LLMC_HEAD_PARAMETERS + 1]; /* whole names */
 };
 
 /* BERT (Devlin et al., 2019), with the names of BertForSequenceClassification. */

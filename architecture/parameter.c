@@ -8,7 +8,7 @@ const struct llmc_parameter_row *llmc_parameter_row(const struct llmc_architectu
     int32_t in_layers = index - LLMC_FIRST_LAYER;
     int32_t in_head = in_layers - a->layers * LLMC_LAYER_PARAMETERS;
     *layer = -1;
-    if (index < 0 || in_head >= LLMC_HEAD_PARAMETERS)
+    if (index < 0 || index >= llmc_parameter_count(a))
         return NULL;
     if (in_layers < 0)
         return &encoder->embeddings[index];
@@ -23,6 +23,7 @@ static int64_t extent_of(const struct llmc_architecture *a, int32_t layer, enum 
     case LLMC_EXTENT_ATTENTION: return llmc_architecture_attention(a, layer);
     case LLMC_EXTENT_FFN: return a->layer[layer].ffn;
     case LLMC_EXTENT_LABELS: return a->labels;
+    case LLMC_EXTENT_WORD: return a->embedding_rank ? a->embedding_rank : a->hidden;
     case LLMC_EXTENT_VOCABULARY: return a->vocabulary;
     case LLMC_EXTENT_POSITIONS: return a->positions;
     case LLMC_EXTENT_TYPES: return a->types;
@@ -34,6 +35,11 @@ static int64_t extent_of(const struct llmc_architecture *a, int32_t layer, enum 
 int32_t llmc_layer_parameter(int32_t layer, int32_t which)
 {
     return LLMC_FIRST_LAYER + layer * LLMC_LAYER_PARAMETERS + which;
+}
+
+int32_t llmc_parameter_count(const struct llmc_architecture *architecture)
+{
+    return llmc_head_parameter(architecture, LLMC_HEAD_PARAMETERS) + (architecture->embedding_rank > 0);
 }
 
 int32_t llmc_head_parameter(const struct llmc_architecture *architecture, int32_t which)

@@ -21,6 +21,9 @@ int32_t llmc_head_parameter(const struct llmc_architecture *architecture, int32_
 const struct llmc_parameter_row *llmc_parameter_row(const struct llmc_architecture *architecture, int32_t index,
                                                     int32_t *layer);
 
+/* How many parameters there are. */
+int32_t llmc_parameter_count(const struct llmc_architecture *architecture);
+
 /* Name, kind and shape (vectors: 1 row) of parameter `index`; false past the last one. */
 bool llmc_parameter_describe(const struct llmc_architecture *architecture, int32_t index,
                              char name[LLMC_PARAMETER_NAME_NBYTES], enum llmc_parameter_kind *kind, int64_t *rows,

@@ -13,7 +13,7 @@ llmc_status llmc_parameters_init(struct llmc_parameters *p, const struct llmc_ar
     memset(p, 0, sizeof *p);
     LLMC_TRY(llmc_architecture_check(architecture));
     p->architecture = *architecture;
-    LLMC_TRY(llmc_alloc(&p->table, (size_t)llmc_head_parameter(architecture, LLMC_HEAD_PARAMETERS), sizeof *p->table));
+    LLMC_TRY(llmc_alloc(&p->table, (size_t)llmc_parameter_count(architecture), sizeof *p->table));
     struct llmc_parameter *parameter = p->table;
     while (llmc_parameter_describe(architecture, p->count, parameter->name, &parameter->kind, &parameter->rows,
                                    &parameter->cols)) {

@@ -70,6 +70,7 @@ struct llmc_config {
         int32_t hidden, ffn, heads; /* 0: the teacher's */
         struct llmc_int_list from_layers;
         char *init;
+        int32_t embedding_rank;
     } student;
     struct llmc_stage_config stages[LLMC_STAGES_MAX];
     int32_t stage_count;

@@ -57,6 +57,8 @@ static const struct llmc_config_key keys[] = {
     RUN(STUDENT, "student.ffn", student.ffn, INT, "0", 0, 65536,
         "width of the feed-forward layers; 0: the teacher's; less, with from_layers: its largest neurons")
     RUN(STUDENT, "student.heads", student.heads, INT, "0", 0, 1024, "attention heads; 0: the teacher's")
+    RUN(STUDENT, "student.embedding_rank", student.embedding_rank, INT, "0", 0, 8192,
+        "of the word embedding in two factors, at most the width; 0: in one piece")
     RUN(STUDENT, "student.from_layers", student.from_layers, INTS, "[]", 0, LLMC_INT_LIST_MAX - 1,
         "teacher layers to start from, counted from 0; []: random start")
     RUN(NO_STAGE, "student.init", student.init, TEXT, "\"\"", 0, 4096,

@@ -20,6 +20,7 @@ static llmc_status check_shape(const struct llmc_config *config, const struct ll
         {"student.heads", config->student.heads ? "" : " (the teacher's)", student->layer[0].heads,
          file->layer[0].heads},
         {"student: the width of a head", "", student->head_width, file->head_width},
+        {"the rank of the word embedding where the student starts", "", 0, file->embedding_rank},
         {"teacher.folder: the vocabulary's size", "", student->vocabulary, file->vocabulary},
         {"teacher.folder: the number of token types", "", student->types, file->types},
     };

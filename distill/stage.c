@@ -1,11 +1,14 @@
 #include "distill/stage.h"
 
+#include "base/memory.h"
 #include "base/random.h"
 #include "distill/against_teacher.h"
 #include "distill/init.h"
 #include "distill/student.h"
+#include "distill/words.h"
 #include "stage/measure.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* A narrower student's start is measured on so many batches of so many texts. */
@@ -29,6 +32,9 @@ static llmc_status prepare(const struct llmc_stage_work *work)
     const struct llmc_student_shape shape = llmc_student_shape_of(work->config);
     teacher.labels = work->data->labels.count;
     LLMC_TRY(llmc_student_architecture(&student, &teacher, &shape));
+    if (work->config->student.embedding_rank > student.hidden)
+        LLMC_FAIL(LLMC_ERR_CONFIG, "student.embedding_rank is %d; allowed are 0 to the student's width, %d",
+                  work->config->student.embedding_rank, student.hidden);
     LLMC_TRY(llmc_distill_check(work, &settings->distill));
     if (work->config->student.init[0])
         LLMC_TRY(llmc_init_check(work->config, work->run_folder, work->data->tokenizer, &work->data->labels, &student));
@@ -40,6 +46,24 @@ exit:
 static llmc_status identify(const struct llmc_stage_work *work, struct llmc_hash *hash)
 {
     return work->config->student.init[0] ? llmc_hash_file(hash, work->config->student.init) : LLMC_OK;
+}
+
+/* The student with its word embedding in factors, where the configuration asks for them. */
+static llmc_status factor_words(const struct llmc_stage_work *work, struct llmc_parameters *student)
+{
+    llmc_status status = LLMC_OK;
+    struct llmc_parameters factored = {0};
+    int64_t *counts = NULL;
+    if (work->config->student.embedding_rank == 0)
+        return LLMC_OK;
+    LLMC_TRY(llmc_alloc(&counts, (size_t)student->architecture.vocabulary, sizeof *counts));
+    llmc_student_count_words(&work->data->train, student->architecture.vocabulary, counts);
+    LLMC_TRY(llmc_student_factor_words(&factored, student, work->config->student.embedding_rank, counts));
+    llmc_parameters_release(student);
+    *student = factored;
+exit:
+    free(counts);
+    return status;
 }
 
 static llmc_status begin(struct llmc_train_stage *train)
@@ -59,6 +83,7 @@ static llmc_status begin(struct llmc_train_stage *train)
                                llmc_random_key(work->config->seed, LLMC_STREAM_STUDENT, 0), &projected));
     if (work->config->student.init[0])
         LLMC_TRY(llmc_init_load(work->config, teacher.tokenizer, &teacher.labels, &student));
+    LLMC_TRY(factor_words(work, &student));
     llmc_state_release(state);
     LLMC_TRY(llmc_bert_init(&state->model, &student.architecture, llmc_stage_number(work)));
     memcpy(state->model.parameters.values, student.values, (size_t)student.total * sizeof *student.values);

@@ -61,6 +61,8 @@ static struct llmc_common_activations lay_common(struct cursor *cursor, const st
         .embedded_norm = take_matrix(cursor, number, tokens, hidden),
         .embedded = take_matrix(cursor, number, tokens, hidden),
         .embedded_rstd = take_floats(cursor, tokens),
+        .words = take_matrix(cursor, LLMC_F32, a->embedding_rank ? tokens : 0, a->embedding_rank),
+        .projected = take_matrix(cursor, LLMC_F32, a->embedding_rank ? tokens : 0, hidden),
         .fake = take_matrix(cursor, number, tokens, widest_input),
         .first = take_matrix(cursor, LLMC_F32, sequences, hidden),
         .first_fake = take_matrix(cursor, LLMC_F32, sequences, hidden),

@@ -23,6 +23,8 @@ struct llmc_common_activations {
     struct llmc_matrix embedded_norm; /* [T, H] */
     struct llmc_matrix embedded;      /* [T, H] input of layer 0 */
     float *embedded_rstd;             /* [T] */
+    struct llmc_matrix words;         /* [T, rank] FP32: rounded rows of a word embedding in factors */
+    struct llmc_matrix projected;     /* [T, H] FP32: their product; in backward, its gradient */
     struct llmc_matrix fake;          /* [T, max(H, A, F)] a fake-quantised input */
     struct llmc_matrix first;         /* [S, H] FP32: the [CLS] rows of the last layer */
     struct llmc_matrix first_fake;    /* [S, H] FP32 */

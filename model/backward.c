@@ -207,11 +207,35 @@ exit:
     return status;
 }
 
-static void embedding_backward(struct llmc_bert *model, struct llmc_ops *ops, const struct llmc_pass *pass,
-                               const struct llmc_common_activations *common, const struct llmc_matrix *dy_product,
-                               const struct llmc_matrix *dy_residual, struct llmc_gradients *g)
+/* Of words in factors: the gradient of the projection, and *drows [T, rank] = that of the tokens' rows. */
+static llmc_status projection_backward(struct llmc_bert *model, struct llmc_ops *ops,
+                                       const struct llmc_common_activations *common, struct llmc_gradients *g,
+                                       struct llmc_matrix *drows)
 {
+    llmc_status status = LLMC_OK;
+    const struct llmc_parameters *p = &model->parameters;
+    const struct llmc_matrix *dsum = &common->dsum;
+    int32_t index = llmc_head_parameter(&p->architecture, LLMC_WORD_PROJECTION);
+    float *dprojection = gradient_at(model, g, index);
+    struct llmc_operand left, right, projection = llmc_projection_weight(model);
+    ops->kernels->widen(dsum->data, dsum->number, common->projected.data, (size_t)(dsum->rows * dsum->cols));
+    LLMC_TRY(llmc_gemm_operand(&ops->gemm, LLMC_GEMM_A, &common->projected, &left));
+    LLMC_TRY(llmc_gemm_operand(&ops->gemm, LLMC_GEMM_B, &common->words, &right));
+    LLMC_TRY(llmc_gemm_store(&ops->gemm, LLMC_GEMM_TN, &left, &right, dprojection));
+    rounding_backward(model, ops, index, g);
+    g->squares += llmc_op_sum_squares(ops, dprojection, p->table[index].rows * p->table[index].cols);
+    LLMC_TRY(llmc_gemm_run(&ops->gemm, LLMC_GEMM_NN, &left, &projection, drows));
+exit:
+    return status;
+}
+
+static llmc_status embedding_backward(struct llmc_bert *model, struct llmc_ops *ops, const struct llmc_pass *pass,
+                                      const struct llmc_common_activations *common, const struct llmc_matrix *dy_product,
+                                      const struct llmc_matrix *dy_residual, struct llmc_gradients *g)
+{
+    llmc_status status = LLMC_OK;
     const struct llmc_tokens *batch = &pass->batch;
+    struct llmc_matrix drows = common->dsum;
     struct llmc_norm norm = llmc_norm_at(&model->parameters, LLMC_EMBEDDING_NORM_WEIGHT);
     struct llmc_dropout dropout =
         llmc_pass_dropout(pass, model->parameters.architecture.layers, LLMC_DROPOUT_EMBEDDING);
@@ -228,18 +252,22 @@ static void embedding_backward(struct llmc_bert *model, struct llmc_ops *ops, co
     add_groups(ops, &common->dsum, g, gradient_at(model, g, LLMC_TYPES));
     memcpy(g->keys, batch->ids, (size_t)batch->tokens * sizeof *g->keys);
     g->row_count = group_tokens(g, batch->tokens);
-    llmc_op_sum_groups(ops, &common->dsum, g->order, g->starts, g->row_count, g->row_values);
+    if (model->parameters.architecture.embedding_rank)
+        LLMC_TRY(projection_backward(model, ops, common, g, &drows));
+    llmc_op_sum_groups(ops, &drows, g->order, g->starts, g->row_count, g->row_values);
     const struct llmc_rounding rounding = llmc_bert_rounding(&model->parameters, LLMC_WORDS);
     if (rounding.steps)
         llmc_op_rounding_backward(ops, &rounding, llmc_parameter_values(&model->parameters, LLMC_WORDS), g->rows, g->row_count,
-                                  common->dsum.cols, g->row_values, g->row_dsteps);
+                                  drows.cols, g->row_values, g->row_dsteps);
+exit:
+    return status;
 }
 
 /* Adds the squares of all but the linear layers' weights, which are there already. */
 static void add_other_squares(const struct llmc_bert *model, struct llmc_ops *ops, struct llmc_gradients *g)
 {
     const struct llmc_parameters *p = &model->parameters;
-    g->squares += llmc_op_sum_squares(ops, g->row_values, g->row_count * (int64_t)p->architecture.hidden);
+    g->squares += llmc_op_sum_squares(ops, g->row_values, g->row_count * p->table[LLMC_WORDS].cols);
     for (int32_t i = LLMC_WORDS + 1; i < p->count; i++)
         if (p->table[i].kind != LLMC_PARAMETER_LINEAR)
             g->squares += ops->kernels->sum_squares(gradient_at(model, g, i),
@@ -271,7 +299,7 @@ llmc_status llmc_bert_backward(struct llmc_bert *model, struct llmc_ops *ops, co
         LLMC_TRY(layer_backward(model, ops, pass, layer, &x, &common, &act, &dy_product, &dy_residual, gradients));
     }
     add_taps(ops, pass, LLMC_TAP_EMBEDDING, 0, &dy_product);
-    embedding_backward(model, ops, pass, &common, &dy_product, &dy_residual, gradients);
+    LLMC_TRY(embedding_backward(model, ops, pass, &common, &dy_product, &dy_residual, gradients));
     add_other_squares(model, ops, gradients);
 exit:
     return status;

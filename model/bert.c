@@ -15,6 +15,8 @@ llmc_status llmc_bert_init(struct llmc_bert *model, const struct llmc_architectu
     LLMC_TRY(llmc_alloc(&model->weights.layers, (size_t)architecture->layers, sizeof *model->weights.layers));
     LLMC_TRY(llmc_alloc(&model->weights.pooler, (size_t)architecture->hidden * (size_t)architecture->hidden,
                         sizeof(float)));
+    LLMC_TRY(llmc_alloc(&model->weights.projection, (size_t)architecture->hidden * (size_t)architecture->embedding_rank,
+                        sizeof(float)));
     model->task = &llmc_task_single_label;
     model->weights.number = number;
 exit:
@@ -29,6 +31,7 @@ void llmc_bert_release(struct llmc_bert *model)
     free(model->weights.layers);
     free(model->weights.memory);
     free(model->weights.pooler);
+    free(model->weights.projection);
     memset(model, 0, sizeof *model);
 }
 
@@ -96,6 +99,12 @@ struct llmc_operand llmc_pooler_weight(const struct llmc_bert *model)
     return (struct llmc_operand){model->weights.pooler, LLMC_OPERAND_F32, LLMC_F32, hidden, hidden};
 }
 
+struct llmc_operand llmc_projection_weight(const struct llmc_bert *model)
+{
+    const struct llmc_architecture *a = &model->parameters.architecture;
+    return (struct llmc_operand){model->weights.projection, LLMC_OPERAND_F32, LLMC_F32, a->hidden, a->embedding_rank};
+}
+
 struct llmc_operand llmc_classifier_weight(const struct llmc_bert *model)
 {
     const struct llmc_architecture *a = &model->parameters.architecture;
@@ -115,6 +124,8 @@ struct llmc_weight_copy llmc_bert_weight_copy(const struct llmc_bert *model, int
     int32_t in_layer = index - LLMC_FIRST_LAYER;
     if (index == llmc_head_parameter(a, LLMC_POOLER_WEIGHT))
         copy.operand = llmc_pooler_weight(model);
+    else if (index == llmc_head_parameter(a, LLMC_WORD_PROJECTION))
+        copy.operand = llmc_projection_weight(model);
     if (in_layer < 0 || in_layer >= a->layers * LLMC_LAYER_PARAMETERS)
         return copy;
     int32_t layer = in_layer / LLMC_LAYER_PARAMETERS;
@@ -172,7 +183,7 @@ const struct llmc_quantizer *llmc_bert_site_quantizer(const struct llmc_bert *mo
 
 double llmc_bert_macs(const struct llmc_architecture *a, double tokens, double tokens_squared)
 {
-    double hidden = a->hidden, macs = hidden * hidden + hidden * a->labels;
+    double hidden = a->hidden, macs = hidden * hidden + hidden * a->labels + tokens * hidden * a->embedding_rank;
     for (int32_t i = 0; i < a->layers; i++) {
         double attention = llmc_architecture_attention(a, i), ffn = a->layer[i].ffn;
         macs += tokens * hidden * (4 * attention + 2 * ffn) + 2 * attention * tokens_squared;

@@ -44,6 +44,7 @@ struct llmc_bert_weights {
     void *memory;                      /* NULL: not prepared */
     size_t memory_nbytes;
     float *pooler; /* [H, H] */
+    float *projection; /* [H, rank] of a word embedding in factors */
 };
 
 /* The forward pass simulates the integers that weights and embeddings become: those with bits in the table of
@@ -123,7 +124,7 @@ llmc_status llmc_bert_forward(struct llmc_bert *model, struct llmc_ops *ops, con
 struct llmc_gradients {
     float *dense;      /* [total - dense_begin] */
     int32_t *rows;     /* [row_count] distinct word ids, rising */
-    float *row_values; /* [row_count, H] */
+    float *row_values; /* [row_count, H, or the embedding's rank] */
     int32_t row_count;
     double squares;    /* sum of the squares of all of them, taken while they are near; inf or NaN where one is */
     double *dscales;   /* [llmc_site_count] gradients of the input scales */

@@ -148,6 +148,23 @@ exit:
     return status;
 }
 
+/* The words of a batch, of an embedding in factors: rows times projection, in FP32. */
+static llmc_status project_words(struct llmc_bert *model, struct llmc_ops *ops, const struct llmc_tokens *batch,
+                                 const struct llmc_common_activations *common, struct llmc_embeddings *tables)
+{
+    llmc_status status = LLMC_OK;
+    struct llmc_operand rows, projection = llmc_projection_weight(model);
+    llmc_op_gather(ops, tables->words, &tables->words_rounding, batch->ids, batch->tokens, common->words.cols,
+                   common->words.data);
+    LLMC_TRY(llmc_gemm_operand(&ops->gemm, LLMC_GEMM_A, &common->words, &rows));
+    LLMC_TRY(llmc_gemm_store(&ops->gemm, LLMC_GEMM_NT, &rows, &projection, common->projected.data));
+    tables->words = common->projected.data;
+    tables->words_rounding = (struct llmc_rounding){0, NULL};
+    tables->by_token = true;
+exit:
+    return status;
+}
+
 llmc_status llmc_bert_forward(struct llmc_bert *model, struct llmc_ops *ops, const struct llmc_pass *pass,
                               struct llmc_activations *activations, float *logits)
 {
@@ -174,10 +191,13 @@ llmc_status llmc_bert_forward(struct llmc_bert *model, struct llmc_ops *ops, con
         llmc_parameter_values(p, LLMC_TYPES),
         llmc_bert_rounding(p, LLMC_WORDS),
         llmc_bert_rounding(p, LLMC_POSITIONS),
+        false,
     };
     struct llmc_sequences sequences = {batch->sequences, batch->offsets};
     struct llmc_norm norm = llmc_norm_at(p, LLMC_EMBEDDING_NORM_WEIGHT);
     struct llmc_dropout dropout = llmc_pass_dropout(pass, a->layers, LLMC_DROPOUT_EMBEDDING);
+    if (a->embedding_rank)
+        LLMC_TRY(project_words(model, ops, batch, &common, &tables));
     llmc_op_embed(ops, &tables, batch->ids, batch->types, &sequences, &norm, &dropout,
                   if_kept(pass, &common.embedded_norm), common.embedded_rstd, &common.embedded);
     llmc_activations_tap(activations, a, pass, LLMC_TAP_EMBEDDING, 0, &common.embedded);

@@ -8,6 +8,9 @@
 struct llmc_operand llmc_pooler_weight(const struct llmc_bert *model);
 struct llmc_operand llmc_classifier_weight(const struct llmc_bert *model);
 
+/* The projection of a word embedding in factors, [H, rank]. */
+struct llmc_operand llmc_projection_weight(const struct llmc_bert *model);
+
 /* How the rows of parameter `index` are rounded. */
 struct llmc_rounding llmc_bert_rounding(const struct llmc_parameters *parameters, int32_t index);
 

@@ -80,7 +80,7 @@ static llmc_status allot_bits(struct llmc_stage_work *work, const struct llmc_ca
     tell_bits(work, p, bytes);
 exit:
     free(squares);
-    return status == LLMC_ERR_CONFIG ? llmc_error_prefix(status, "%s", work->stage->name) : status;
+    return status;
 }
 
 static llmc_status prepare(const struct llmc_stage_work *work)

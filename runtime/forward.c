@@ -131,6 +131,41 @@ static struct input input_of(const struct llmc_rt_linear *linear, const float *f
     return (struct input){f32, u8, linear->integer ? (inputs + LLMC_K_STEP - 1) / LLMC_K_STEP * LLMC_K_STEP : inputs};
 }
 
+/* x = the words of this member's rows, of an embedding in factors. Integers lie in x_u8 and floats in y meanwhile. */
+static void project_words(struct pass *pass, struct share share)
+{
+    const struct llmc_model *model = pass->model;
+    const struct llmc_rt_linear *projection = &model->projection;
+    const struct llmc_rt_table *words = &model->words;
+    size_t hidden = (size_t)model->architecture.hidden, rank = (size_t)words->cols;
+    float *x = pass->x + (size_t)share.begin * hidden, *rows = pass->y + (size_t)share.begin * hidden;
+    uint8_t *integers = pass->work->x_u8 + (size_t)share.begin * pass->x_stride;
+    struct llmc_rt_target target = {.f32 = x, .stride = hidden};
+    int64_t count = share.end - share.begin;
+    if (count == 0)
+        return;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t id = pass->sequences->ids[share.begin + i];
+        const int8_t *from = (const int8_t *)words->data + (size_t)id * rank;
+        if (!projection->integer) {
+            memset(rows + (size_t)i * hidden, 0, rank * sizeof *rows);
+            add_row(pass->kernels->vectors, words, id, rows + (size_t)i * hidden);
+        }
+        for (size_t k = 0; projection->integer && k < rank; k++)
+            integers[(size_t)i * pass->x_stride + k] = (uint8_t)(from[k] + LLMC_RT_WORD_ZERO);
+    }
+    if (!projection->integer) {
+        pass->kernels->vectors->linear_f32(&projection->f32, 0, projection->panels, rows, hidden, count, &target);
+        return;
+    }
+    pass->kernels->linear_i8(&projection->i8, 0, projection->panels, integers, pass->x_stride, count, &target);
+    for (int64_t i = 0; i < count; i++) {
+        float scale = words->scales[pass->sequences->ids[share.begin + i]];
+        for (size_t k = 0; k < hidden; k++)
+            x[(size_t)i * hidden + k] *= scale;
+    }
+}
+
 static void embed(struct pass *pass)
 {
     const struct llmc_model *model = pass->model;
@@ -138,12 +173,17 @@ static void embed(struct pass *pass)
     int32_t hidden = model->architecture.hidden;
     struct share share = share_of(pass, pass->rows);
     int32_t sequence = 0;
+    bool factored = model->architecture.embedding_rank > 0;
+    if (factored)
+        project_words(pass, share);
     for (int64_t row = share.begin; row < share.end; row++) {
         while (sequences->offsets[sequence + 1] <= row)
             sequence++;
         float *x = pass->x + row * hidden;
-        memset(x, 0, (size_t)hidden * sizeof *x);
-        add_row(pass->kernels->vectors, &model->words, sequences->ids[row], x);
+        if (!factored) {
+            memset(x, 0, (size_t)hidden * sizeof *x);
+            add_row(pass->kernels->vectors, &model->words, sequences->ids[row], x);
+        }
         add_row(pass->kernels->vectors, &model->positions, row - sequences->offsets[sequence], x);
         add_row(pass->kernels->vectors, &model->types, sequences->types[row], x);
         pass->kernels->vectors->layer_norm(x, NULL, hidden, model->embedding_norm.weight, model->embedding_norm.bias,

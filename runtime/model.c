@@ -79,6 +79,25 @@ static llmc_status pack_all(const struct packing *packings, int32_t count)
     return failed == count ? LLMC_OK : llmc_error(LLMC_ERR_MEMORY, "cannot allocate memory for the weights");
 }
 
+/* Integers of words meet integers of the projection as they are: the rows' scales come behind the product. As inputs, the
+ * words' integers are from 1 to 255, with zero point LLMC_RT_WORD_ZERO. */
+static llmc_status take_projection(struct llmc_model *model, struct llmc_compressed_tensor *tensor)
+{
+    llmc_status status = LLMC_OK;
+    struct llmc_compressed_tensor bias = {.number = LLMC_F32, .rows = 1, .cols = tensor->rows};
+    if (model->words.number == LLMC_I8 && tensor->number == LLMC_I8) {
+        tensor->has_input = true;
+        tensor->input_scale = 1;
+        tensor->input_zero_point = LLMC_RT_WORD_ZERO;
+    }
+    LLMC_TRY(llmc_alloc(&bias.data, (size_t)bias.cols, sizeof(float)));
+    LLMC_TRY(llmc_rt_linear_pack(&model->projection, tensor, &bias, 1));
+    drop(tensor, 1);
+exit:
+    free(bias.data);
+    return status;
+}
+
 static llmc_status take_parameters(struct llmc_model *model, struct source *source)
 {
     llmc_status status = LLMC_OK;
@@ -105,6 +124,8 @@ static llmc_status take_parameters(struct llmc_model *model, struct source *sour
     }
     take_linear(next++, &model->pooler, source, 1);
     take_linear(next++, &model->classifier, source, 1);
+    if (model->architecture.embedding_rank)
+        LLMC_TRY(take_projection(model, take(source, 1)));
     LLMC_TRY(pack_all(packings, layers * IN_LAYER + IN_HEAD));
 exit:
     free(packings);
@@ -197,6 +218,7 @@ void llmc_model_free(struct llmc_model *model)
     free(model->layers);
     llmc_rt_linear_release(&model->pooler);
     llmc_rt_linear_release(&model->classifier);
+    llmc_rt_linear_release(&model->projection);
     llmc_tokenizer_free(model->tokenizer);
     llmc_source_close(&model->source);
     free(model->name);

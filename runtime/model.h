@@ -37,6 +37,8 @@ struct llmc_rt_layer {
     struct llmc_rt_norm output_norm;
 };
 
+enum { LLMC_RT_WORD_ZERO = 128 };
+
 #define LLMC_NO_PAIRS "this model has one token type: it was not made for pairs of texts"
 
 struct llmc_model {
@@ -48,6 +50,7 @@ struct llmc_model {
     struct llmc_tokenizer *tokenizer;
     char **labels;
     struct llmc_rt_table words, positions, types;
+    struct llmc_rt_linear projection; /* of words, where architecture.embedding_rank is above 0; bias 0 */
     struct llmc_rt_norm embedding_norm;
     struct llmc_rt_layer *layers;
     struct llmc_rt_linear pooler, classifier;

@@ -122,7 +122,12 @@ struct llmc_rounding {
 struct llmc_embeddings {
     const float *words, *positions, *types;
     struct llmc_rounding words_rounding, positions_rounding;
+    bool by_token; /* words are [T, H], one for each token, not for each id */
 };
+
+/* out [count, cols] = rows ids[i] of a table [V, cols], rounded. */
+void llmc_op_gather(struct llmc_ops *ops, const float *table, const struct llmc_rounding *rounding, const int32_t *ids,
+                    int32_t count, int64_t cols, float *out);
 
 /* y = dropout(norm(words[ids] + positions[place in the sequence] + types[types])); normalised and rstd as above. */
 void llmc_op_embed(struct llmc_ops *ops, const struct llmc_embeddings *tables, const int32_t *ids,

@@ -14,6 +14,20 @@ static void add_row(const struct llmc_kernels *k, const float *table, const stru
     k->add(row, table_row, n);
 }
 
+void llmc_op_gather(struct llmc_ops *ops, const float *table, const struct llmc_rounding *rounding, const int32_t *ids,
+                    int32_t count, int64_t cols, float *out)
+{
+    size_t n = (size_t)cols;
+#pragma omp parallel
+    {
+        struct worker w = llmc_worker(ops, count, cols);
+        for (int64_t i = w.begin; i < w.end; i++) {
+            memset(out + (size_t)i * n, 0, n * sizeof *out);
+            add_row(ops->kernels, table, rounding, ids[i], w.row[0], out + (size_t)i * n, n);
+        }
+    }
+}
+
 void llmc_op_embed(struct llmc_ops *ops, const struct llmc_embeddings *tables, const int32_t *ids,
                    const uint8_t *types, const struct llmc_sequences *sequences, const struct llmc_norm *norm,
                    const struct llmc_dropout *dropout, const struct llmc_matrix *normalised, float *rstd,
@@ -27,7 +41,7 @@ void llmc_op_embed(struct llmc_ops *ops, const struct llmc_embeddings *tables, c
         for (int64_t s = w.begin; s < w.end; s++) {
             for (int32_t t = sequences->offsets[s]; t < sequences->offsets[s + 1]; t++) {
                 memset(w.row[0], 0, n * sizeof *w.row[0]);
-                add_row(k, tables->words, &tables->words_rounding, ids[t], w.row[1], w.row[0], n);
+                add_row(k, tables->words, &tables->words_rounding, tables->by_token ? t : ids[t], w.row[1], w.row[0], n);
                 add_row(k, tables->positions, &tables->positions_rounding, t - sequences->offsets[s], w.row[1],
                         w.row[0], n);
                 k->add(w.row[0], tables->types + (size_t)types[t] * n, n);

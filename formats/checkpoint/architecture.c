@@ -45,6 +45,8 @@ static llmc_status write_fields(struct llmc_h5 *file, const struct llmc_architec
         LLMC_TRY(llmc_h5_write_int(file, "", fields[i].name, value));
     }
     LLMC_TRY(llmc_h5_write_int(file, "", "labels", architecture->labels));
+    if (architecture->embedding_rank)
+        LLMC_TRY(llmc_h5_write_int(file, "", "embedding_rank", architecture->embedding_rank));
     LLMC_TRY(llmc_h5_write_text(file, "", "activation", llmc_activation_name(architecture->activation)));
     LLMC_TRY(llmc_h5_write_double(file, "", "norm_epsilon", architecture->norm_epsilon));
 exit:
@@ -133,6 +135,8 @@ static llmc_status read_fields(struct llmc_h5 *file, struct llmc_architecture *a
         memcpy((char *)architecture + fields[i].offset, &value, sizeof value);
     }
     LLMC_TRY(read_integer(file, "", "labels", &architecture->labels));
+    if (llmc_h5_has_attribute(file, "embedding_rank"))
+        LLMC_TRY(read_integer(file, "", "embedding_rank", &architecture->embedding_rank));
     LLMC_TRY(llmc_h5_read_text(file, "", "activation", &activation));
     LLMC_TRY(llmc_h5_read_double(file, "", "norm_epsilon", &norm_epsilon));
     architecture->norm_epsilon = (float)norm_epsilon;

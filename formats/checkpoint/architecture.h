@@ -1,6 +1,6 @@
 /*
  * The architecture in an HDF5 file: attributes of the root, integers named as the fields ("vocabulary", "positions",
- * "types", "hidden", "labels"), "activation" (text), "norm_epsilon" (double), and the layers:
+ * "types", "hidden", "labels", and where the word embedding is in factors "embedding_rank"), "activation" (text), "norm_epsilon" (double), and the layers:
  *
  *     layers that are all equal, with heads that make up hidden together:
  *         /              "layers", "heads", "ffn"

@@ -142,7 +142,7 @@ static llmc_status name_tensors(struct llmc_compressed *content)
     llmc_status status = LLMC_OK;
     char name[LLMC_PARAMETER_NAME_NBYTES];
     enum llmc_parameter_kind kind;
-    int32_t count = llmc_head_parameter(&content->architecture, LLMC_HEAD_PARAMETERS);
+    int32_t count = llmc_parameter_count(&content->architecture);
     LLMC_TRY(llmc_alloc(&content->tensors, (size_t)count, sizeof *content->tensors));
     content->tensor_count = count;
     for (int32_t i = 0; i < count; i++) {

@@ -17,7 +17,9 @@ static llmc_status make_header(const struct llmc_compressed *content, char **out
     char name[LLMC_PARAMETER_NAME_NBYTES];
     enum llmc_parameter_kind kind;
     int64_t rows, cols;
-    for (int32_t i = 0; llmc_parameter_describe(&content->architecture, i, name, &kind, &rows, &cols); i++) {
+    struct llmc_architecture whole = content->architecture;
+    whole.embedding_rank = 0; /* BERT of Hugging Face has the product alone */
+    for (int32_t i = 0; llmc_parameter_describe(&whole, i, name, &kind, &rows, &cols); i++) {
         json_int_t begin = offset;
         offset += (json_int_t)sizeof(float) * rows * cols;
         json_t *shape = kind == LLMC_PARAMETER_VECTOR ? json_pack("[I]", (json_int_t)cols)
@@ -34,6 +36,37 @@ static llmc_status make_header(const struct llmc_compressed *content, char **out
     return status;
 }
 
+/* The word embedding as the product of its factors. */
+static llmc_status write_words(const struct llmc_compressed *content, FILE *file)
+{
+    llmc_status status = LLMC_OK;
+    const struct llmc_compressed_tensor *words = &content->tensors[LLMC_WORDS];
+    const struct llmc_compressed_tensor *projection =
+        &content->tensors[llmc_head_parameter(&content->architecture, LLMC_WORD_PROJECTION)];
+    int64_t hidden = projection->rows, rank = projection->cols;
+    float *factors = NULL, *row = NULL, *product = NULL;
+    LLMC_TRY(llmc_alloc(&factors, (size_t)(hidden * rank), sizeof *factors));
+    LLMC_TRY(llmc_alloc(&row, (size_t)rank, sizeof *row));
+    LLMC_TRY(llmc_alloc(&product, (size_t)hidden, sizeof *product));
+    for (int64_t i = 0; i < hidden; i++)
+        llmc_tensor_row(projection, i, factors + i * rank);
+    for (int64_t word = 0; word < words->rows; word++) {
+        llmc_tensor_row(words, word, row);
+        for (int64_t i = 0; i < hidden; i++) {
+            double sum = 0;
+            for (int64_t k = 0; k < rank; k++)
+                sum += (double)row[k] * (double)factors[i * rank + k];
+            product[i] = (float)sum;
+        }
+        fwrite(product, sizeof *product, (size_t)hidden, file);
+    }
+exit:
+    free(factors);
+    free(row);
+    free(product);
+    return status;
+}
+
 static llmc_status write_tensors(const struct llmc_compressed *content, FILE *file)
 {
     llmc_status status = LLMC_OK;
@@ -42,7 +75,10 @@ static llmc_status write_tensors(const struct llmc_compressed *content, FILE *fi
     for (int32_t i = 0; i < content->tensor_count; i++)
         cols_max = content->tensors[i].cols > cols_max ? content->tensors[i].cols : cols_max;
     LLMC_TRY(llmc_alloc(&row, (size_t)cols_max, sizeof *row));
-    for (int32_t i = 0; i < content->tensor_count; i++) {
+    bool factored = content->architecture.embedding_rank > 0;
+    if (factored)
+        LLMC_TRY(write_words(content, file));
+    for (int32_t i = factored ? LLMC_WORDS + 1 : 0; i < content->tensor_count - factored; i++) {
         const struct llmc_compressed_tensor *tensor = &content->tensors[i];
         for (int64_t r = 0; r < tensor->rows; r++) {
             llmc_tensor_row(tensor, r, row);

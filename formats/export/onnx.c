@@ -320,6 +320,11 @@ static void build(struct bert *bert)
     make_mask(bert, llmc_onnx_input(graph, "attention_mask", LLMC_I64, tokens));
     const char *types = llmc_onnx_input(graph, "token_type_ids", LLMC_I64, tokens);
     const char *words = look_up(bert, &t[LLMC_WORDS], ids);
+    if (a->embedding_rank) {
+        const struct llmc_compressed_tensor *projection = &t[llmc_head_parameter(a, LLMC_WORD_PROJECTION)];
+        words = llmc_onnx_node(graph, "MatMul", name_at(bert, projection, ".words"),
+                               INPUTS(words, matrix(bert, projection)));
+    }
     const char *positions = look_up(bert, &t[LLMC_POSITIONS], position_ids(bert, ids));
     types = look_up(bert, &t[LLMC_TYPES], types);
     const char *x = llmc_onnx_node(graph, "Add", "bert.embeddings.words_positions", INPUTS(words, positions));

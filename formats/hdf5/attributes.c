@@ -52,6 +52,12 @@ exit:
     return status;
 }
 
+bool llmc_h5_has_attribute(struct llmc_h5 *file, const char *name)
+{
+    hid_t id;
+    return llmc_h5_use_group(file, "", &id) == LLMC_OK && H5Aexists(id, name) > 0;
+}
+
 /* Opens an attribute that must be one value of this class. */
 static llmc_status open_attribute(struct llmc_h5 *file, const char *group, const char *name, H5T_class_t class,
                                   hid_t *attribute, hid_t *type)

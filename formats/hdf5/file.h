@@ -74,6 +74,8 @@ llmc_status llmc_h5_read(struct llmc_h5 *file, const char *name, enum llmc_numbe
                          const int64_t *shape, void *data);
 
 bool llmc_h5_has(struct llmc_h5 *file, const char *name);
+/* Whether the root has this attribute. */
+bool llmc_h5_has_attribute(struct llmc_h5 *file, const char *name);
 
 /* Bytes that the array occupies in the file (after deflate). */
 llmc_status llmc_h5_stored_nbytes(struct llmc_h5 *file, const char *name, uint64_t *nbytes);

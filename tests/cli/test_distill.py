@@ -23,6 +23,7 @@ DISTILL, LLMC, PRINT_LOGITS = (str(Path(p).resolve()) for p in sys.argv[1:4])
 # integer, which moves this tiny model's logits by about this much.
 ENGINE_LOGITS_TOLERANCE = 2e-2
 KILLS = 12
+BUDGET = 120000  # of a file with bits of its own for each weight
 GOOD, BAD = "good fine great lovely superb warm".split(), "bad dull poor awful weak cold".split()
 PLAIN = "the a film plot actor scene is was very and with of in it".split()
 
@@ -255,6 +256,15 @@ def check_variants(world):
                          "text_pair: second, label: class, tokens_max: 24}").replace("fp16", "bf16")
     variant("pairs", pairs + "stages:\n  - {stage: teacher, epochs: 1}\n  - {stage: export}\n  - {stage: verify}\n",
             ["01-teacher", "02-export", "03-verify"])
+    factors = head.replace("from_layers: [1, 3]", "from_layers: [1, 3], embedding_rank: 12")
+    variant("factors", factors + "stages:\n  - {stage: teacher, epochs: 1}\n  - {stage: logits}\n  - {stage: distill, epochs: 1}\n"
+            f"  - {{stage: qat, epochs: 0.5, bytes: {BUDGET}}}\n  - {{stage: export}}\n  - {{stage: verify}}\n",
+            ["01-teacher", "02-logits", "03-distill", "04-qat", "05-export", "06-verify"])
+    nbytes = (world.root / "variants/factors/model.llmc").stat().st_size
+    expect(0.8 * BUDGET < nbytes <= 1.1 * BUDGET, f"bits for a file of {BUDGET} bytes: {nbytes}")
+    result = world.run("--set", "stages.qat.bytes=20000", runs="variants", config="factors.yaml")
+    expect(result.returncode == 5 and "04-qat: bytes is 20000; with 2 bits everywhere the file has about" in result.stderr,
+           f"too few bytes are refused: {result.stderr[-200:]}")
     wide = head.replace("{layers: 2, from_layers: [1, 3]}", "{layers: 1, hidden: 16, ffn: 24, heads: 2, from_layers: []}").replace("fp16", "fp32")
     variant("narrow", wide + "stages:\n  - {stage: teacher, epochs: 1}\n  - {stage: logits}\n  - {stage: distill, epochs: 1}\n"
             "  - {stage: export}\n  - {stage: verify}\n", ["01-teacher", "02-logits", "03-distill", "04-export", "05-verify"])
@@ -294,6 +304,8 @@ def check_errors(world):
     refused("wrong type", ["bad.yaml:2", "seed"], config=CONFIG.replace("seed: 3", "seed: three"), status=5)
     refused("impossible value", ["bad.yaml", "sparsity", "0.99"], config=CONFIG.replace("sparsity: 0.5", "sparsity: 1.5"), status=5)
     refused("bad --set", ["--set", "stages.distill.epoch"], "--set", "stages.distill.epoch=1", status=5)
+    refused("rank above the width", ["student.embedding_rank is 97", "0 to the student's width, 96"],
+            config=CONFIG.replace("[1, 3]", "[1, 3], embedding_rank: 97"), status=5)
     refused("layer that is not there", ["from_layers", "layer 7"], config=CONFIG.replace("[1, 3]", "[1, 7]"), status=5)
     refused("tokens_max above the teacher's", ["tokens_max", "32"], config=CONFIG.replace("tokens_max: 24", "tokens_max: 64"), status=5)
     refused("no data", ["GLUE", "LLMC_DATA"], env={k: v for k, v in os.environ.items() if k != "LLMC_DATA"}, status=3,

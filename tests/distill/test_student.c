@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-static const struct llmc_architecture teacher_shape = {300, 20, 2, 24, 8, 3, LLMC_GELU_TANH, 1e-7f, 4, {{3, 32}, {3, 32}, {3, 32}, {3, 32}}};
+static const struct llmc_architecture teacher_shape = {300, 20, 2, 24, 8, 3, LLMC_GELU_TANH, 1e-7f, 4, {{3, 32}, {3, 32}, {3, 32}, {3, 32}}, 0};
 
 /* A teacher whose every number is its own. */
 static void make_teacher(struct llmc_parameters *teacher)

@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-static const struct llmc_architecture shape = {40, 12, 2, 16, 8, 3, LLMC_GELU, 1e-12f, 2, {{2, 24}, {2, 24}}};
+static const struct llmc_architecture shape = {40, 12, 2, 16, 8, 3, LLMC_GELU, 1e-12f, 2, {{2, 24}, {2, 24}}, 0};
 
 static void test_schedule(void **state)
 {

@@ -7,7 +7,7 @@
 
 #include <math.h>
 
-static const struct llmc_architecture shape = {40, 12, 2, 16, 4, 3, LLMC_GELU, 1e-12f, 3, {{4, 96}, {2, 64}, {4, 40}}};
+static const struct llmc_architecture shape = {40, 12, 2, 16, 4, 3, LLMC_GELU, 1e-12f, 3, {{4, 96}, {2, 64}, {4, 40}}, 0};
 
 enum { NUMBERS = 1 + 4 + 96 + 2 + 64 + 4 + 40 };
 

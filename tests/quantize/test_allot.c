@@ -5,7 +5,7 @@
 #include "quantize/allot.h"
 #include "quantize/steps.h"
 
-static const struct llmc_architecture shape = {200, 12, 2, 48, 16, 3, LLMC_GELU, 1e-12f, 2, {{3, 96}, {2, 64}}};
+static const struct llmc_architecture shape = {200, 12, 2, 48, 16, 3, LLMC_GELU, 1e-12f, 2, {{3, 96}, {2, 64}}, 0};
 
 struct fixture {
     struct llmc_parameters parameters;

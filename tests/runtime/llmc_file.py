@@ -39,7 +39,7 @@ def write_root(file, config, tokens_max):
         file.attrs[name] = 1
 
 
-def names_of(layers):
+def names_of(layers, factored=False):
     """All tensors in the order of architecture/parameter.h."""
     norm = ["LayerNorm.weight", "LayerNorm.bias"]
     embeddings = ["word_embeddings.weight", "position_embeddings.weight", "token_type_embeddings.weight", *norm]
@@ -49,7 +49,8 @@ def names_of(layers):
                for kind in ("dense.weight", "dense.bias", *(norm if part != "intermediate." else [])))]
     return [*("bert.embeddings." + name for name in embeddings),
             *(f"bert.encoder.layer.{i}.{name}" for i in range(layers) for name in layer),
-            "bert.pooler.dense.weight", "bert.pooler.dense.bias", "classifier.weight", "classifier.bias"]
+            "bert.pooler.dense.weight", "bert.pooler.dense.bias", "classifier.weight", "classifier.bias",
+            *["bert.embeddings.word_projection.weight"] * factored]
 
 
 def per_byte(bits):
@@ -86,15 +87,16 @@ def write(path, config, tensors, inputs, vocabulary, labels, tokens_max):
     shapes = config.pop("shapes", None) or [(config["heads"], config["ffn"])] * layers
     config["head_width"] = config.get("head_width", config["hidden"] // shapes[0][0])
     config.pop("heads", None), config.pop("ffn", None)
+    names = names_of(layers, config.get("embedding_rank", 0) > 0)
     table, streams = [], {"bytes": [], "halves": [], "floats": []}
     with h5py.File(path, "w", userblock_size=USER_BLOCK) as file:
         write_root(file, config, tokens_max)
         file["layers"] = np.array(shapes, np.int32)
-        texts = {"vocabulary": vocabulary, "labels": labels, "names": names_of(layers)}
+        texts = {"vocabulary": vocabulary, "labels": labels, "names": names}
         for name, lines in texts.items():
             put(file, name, np.frombuffer("".join(line + "\n" for line in lines).encode(), np.uint8))
         put(file, "origin", np.frombuffer(json.dumps({"made by": "a test"}).encode(), np.uint8))
-        for name in names_of(layers):
+        for name in names:
             value, scales, bits = tensors[name], None, 0
             words = name.endswith("word_embeddings.weight")
             sparse = isinstance(value, list)
@@ -194,7 +196,7 @@ def read_arrays(file):
         return streams[kind][at[kind] - count : at[kind]]
 
     names = bytes(file["names"][...]).decode().splitlines()
-    assert names == names_of(int(file.attrs["layers"])) and file["tensors"].shape == (len(names), 7)
+    assert names == names_of(int(file.attrs["layers"]), "embedding_rank" in file.attrs) and file["tensors"].shape == (len(names), 7)
     for name, (number, bits, rows, cols, form, stored, zero_point) in zip(names, file["tensors"][...].tolist()):
         mask = take("bytes", -(-rows * cols // 8)) if form & SPARSE else None
         if name.endswith("word_embeddings.weight"):

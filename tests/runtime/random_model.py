@@ -19,8 +19,9 @@ def make_texts(count, longest, shortest=0):
     return [" ".join(random.choice(words[:15], random.integers(shortest, longest))) for _ in range(count)]
 
 
-def make_model(hidden, layers, heads, ffn, labels, activation, positions=64, shapes=None):
-    """shapes: (heads, ffn) of each layer, heads of the width that `heads` of them make up."""
+def make_model(hidden, layers, heads, ffn, labels, activation, positions=64, shapes=None, rank=0):
+    """shapes: (heads, ffn) of each layer, heads of the width that `heads` of them make up. rank: that of the word embedding
+    in factors, 0: in one piece; the model has their product."""
     torch.manual_seed(hidden)
     config = BertConfig(vocab_size=len(vocabulary) + 3, hidden_size=hidden, num_hidden_layers=layers,
                         num_attention_heads=heads, intermediate_size=ffn, max_position_embeddings=positions,
@@ -41,6 +42,13 @@ def make_model(hidden, layers, heads, ffn, labels, activation, positions=64, sha
         del fields["heads"], fields["ffn"]
         fields |= {"head_width": hidden // heads, "shapes": shapes}
     weights = {name: parameter.detach().numpy() for name, parameter in model.named_parameters()}
+    if rank:
+        fields["embedding_rank"] = rank
+        rows = random.normal(0, 0.3, (config.vocab_size, rank)).astype(np.float32)
+        projection = random.normal(0, rank ** -0.5, (hidden, rank)).astype(np.float32)
+        model.bert.embeddings.word_embeddings.weight.data = torch.tensor(rows @ projection.T)
+        weights["bert.embeddings.word_embeddings.weight"] = rows
+        weights["bert.embeddings.word_projection.weight"] = projection
     return model, fields, weights
 
 

@@ -7,8 +7,8 @@
 
 #include <math.h>
 
-static const struct llmc_architecture even = {40, 12, 2, 16, 8, 3, LLMC_GELU, 1e-12f, 2, {{2, 24}, {2, 24}}};
-static const struct llmc_architecture layered = {40, 12, 2, 16, 8, 3, LLMC_GELU, 1e-12f, 2, {{1, 24}, {3, 5}}};
+static const struct llmc_architecture even = {40, 12, 2, 16, 8, 3, LLMC_GELU, 1e-12f, 2, {{2, 24}, {2, 24}}, 0};
+static const struct llmc_architecture layered = {40, 12, 2, 16, 8, 3, LLMC_GELU, 1e-12f, 2, {{1, 24}, {3, 5}}, 0};
 
 static const char pieces[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n";
 

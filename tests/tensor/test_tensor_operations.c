@@ -94,7 +94,7 @@ static void run_all(int threads, enum llmc_number number, int32_t tokens, struct
     record(r, &dqkv);
     llmc_op_sum_rows(&ops, &x, sums[4]);
     for (int limit = 0; limit <= 7; limit += 7) {
-        struct llmc_embeddings tables = {words.data, positions.data, kinds.data, {(float)limit, NULL}, {(float)limit, NULL}};
+        struct llmc_embeddings tables = {words.data, positions.data, kinds.data, {(float)limit, NULL}, {(float)limit, NULL}, false};
         llmc_op_embed(&ops, &tables, ids, types, &sequences, &norm, &dropout, &normalised, rstd, &y);
         record(r, &y);
     }

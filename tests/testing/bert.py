@@ -55,13 +55,13 @@ def reshape(reference, layers):
     return reference
 
 
-def ours(reference, number=F32, threads=2):
+def ours(reference, number=F32, threads=2, embedding_rank=0):
     c = reference.config
     model = Model(vocabulary=c.vocab_size, positions=c.max_position_embeddings, types=c.type_vocab_size,
                   hidden=c.hidden_size, layers=shapes(reference), head_width=c.hidden_size // c.num_attention_heads,
                   labels=c.num_labels, number=number, threads=threads,
                   activation={"gelu": GELU, "gelu_new": GELU_TANH, "relu": RELU}[c.hidden_act],
-                  epsilon=c.layer_norm_eps)
+                  epsilon=c.layer_norm_eps, embedding_rank=embedding_rank)
     torch.set_grad_enabled(True)  # ours switches autograd off for the LibTorch that both share
     model.load(reference.state_dict())
     return model

@@ -5,6 +5,7 @@
 #include "distill/loss.h"
 #include "distill/principal.h"
 #include "distill/projected_start.h"
+#include "distill/words.h"
 #include "distill/relations.h"
 #include "model/bert.h"
 #include "prune/importance.h"
@@ -44,12 +45,12 @@ const char *harness_error(void)
     return llmc_error_message();
 }
 
-int harness_create(struct harness **out, const int32_t a[8], const int32_t *layers, float norm_epsilon, int number, int threads)
+int harness_create(struct harness **out, const int32_t a[9], const int32_t *layers, float norm_epsilon, int number, int threads)
 {
     struct llmc_architecture architecture = {.vocabulary = a[0], .positions = a[1], .types = a[2], .hidden = a[3],
                                              .head_width = a[5], .labels = a[6],
                                              .activation = (enum llmc_activation)a[7], .norm_epsilon = norm_epsilon,
-                                             .layers = a[4]};
+                                             .layers = a[4], .embedding_rank = a[8]};
     llmc_status status = LLMC_OK;
     struct harness *h = calloc(1, sizeof *h);
     for (int32_t i = 0; i < a[4] && i < LLMC_LAYERS_MAX; i++)
@@ -171,7 +172,7 @@ int harness_backward(struct harness *h, const float *dlogits, float *gradients, 
 {
     const struct llmc_parameters *p = &h->model.parameters;
     struct llmc_gradients *g = &h->gradients;
-    size_t hidden = (size_t)p->architecture.hidden;
+    size_t width = (size_t)p->table[LLMC_WORDS].cols;
     if (llmc_bert_backward(&h->model, &h->ops, &h->pass, &h->activations, dlogits, g) != LLMC_OK)
         return -1;
     if (!gradients)
@@ -179,7 +180,7 @@ int harness_backward(struct harness *h, const float *dlogits, float *gradients, 
     memset(gradients, 0, (size_t)p->total * sizeof *gradients);
     memcpy(gradients + p->dense_begin, g->dense, (size_t)(p->total - p->dense_begin) * sizeof *gradients);
     for (int32_t i = 0; i < g->row_count; i++)
-        memcpy(gradients + (size_t)g->rows[i] * hidden, g->row_values + (size_t)i * hidden, hidden * sizeof *gradients);
+        memcpy(gradients + (size_t)g->rows[i] * width, g->row_values + (size_t)i * width, width * sizeof *gradients);
     memcpy(dscales, g->dscales, (size_t)harness_site_count(h) * sizeof *dscales);
     return 0;
 }
@@ -308,6 +309,26 @@ float *harness_moments(struct harness *h, int second)
 double harness_learning_rate(double peak, double warmup, int64_t step, int64_t steps)
 {
     return llmc_learning_rate(peak, warmup, step, steps);
+}
+
+int harness_factor_words(const float *words, int32_t vocabulary, int32_t hidden, int32_t rank, const int64_t *counts,
+                         float *rows, float *projection)
+{
+    const struct llmc_architecture shape = {.vocabulary = vocabulary, .positions = 4, .types = 1, .hidden = hidden,
+                                            .head_width = hidden, .labels = 2, .norm_epsilon = 1e-12f, .layers = 1,
+                                            .layer = {{1, 8}}};
+    llmc_status status = LLMC_OK;
+    struct llmc_parameters whole = {0}, factored = {0};
+    LLMC_TRY(llmc_parameters_init(&whole, &shape));
+    memcpy(whole.values, words, (size_t)vocabulary * (size_t)hidden * sizeof *words);
+    LLMC_TRY(llmc_student_factor_words(&factored, &whole, rank, counts));
+    memcpy(rows, factored.values, (size_t)vocabulary * (size_t)rank * sizeof *rows);
+    memcpy(projection, llmc_parameter_values(&factored, factored.count - 1),
+           (size_t)hidden * (size_t)rank * sizeof *projection);
+exit:
+    llmc_parameters_release(&whole);
+    llmc_parameters_release(&factored);
+    return result(status);
 }
 
 uint8_t *harness_mask(struct harness *h)

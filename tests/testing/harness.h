@@ -11,9 +11,9 @@ struct harness;
 
 const char *harness_error(void);
 
-/* architecture: vocabulary, positions, types, hidden, layers, head width, labels, activation. layers: heads and ffn of
+/* architecture: vocabulary, positions, types, hidden, layers, head width, labels, activation, embedding rank. layers: heads and ffn of
  * each. number: enum llmc_number. */
-int harness_create(struct harness **out, const int32_t architecture[8], const int32_t *layers, float norm_epsilon, int number, int threads);
+int harness_create(struct harness **out, const int32_t architecture[9], const int32_t *layers, float norm_epsilon, int number, int threads);
 void harness_free(struct harness *h);
 
 /* Parameter `index`: its name, place and shape; the arena (writable) and its size. */
@@ -69,6 +69,10 @@ void harness_growth_interval(struct harness *h, int32_t steps);
 /* The first (0) or second (1) moments [total]; valid until the next harness_optimizer. */
 float *harness_moments(struct harness *h, int second);
 double harness_learning_rate(double peak, double warmup, int64_t step, int64_t steps);
+
+/* A word embedding [vocabulary, hidden] in factors: rows [vocabulary, rank], projection [hidden, rank]. */
+int harness_factor_words(const float *words, int32_t vocabulary, int32_t hidden, int32_t rank, const int64_t *counts,
+                         float *rows, float *projection);
 
 /* Pruning: makes the mask [total - dense_begin]; NULL without memory. */
 uint8_t *harness_mask(struct harness *h);

@@ -40,11 +40,12 @@ class Model:
     """A BERT classifier of ours. Arrays go in and out as numpy."""
 
     def __init__(self, *, vocabulary, positions, types, hidden, layers, head_width, labels, activation=GELU,
-                 epsilon=1e-12, number=F32, threads=2):
+                 epsilon=1e-12, number=F32, threads=2, embedding_rank=0):
         """layers: a list of (heads, ffn)."""
         self.lib = library()
         self.hidden, self.labels = hidden, labels
-        shape = (ctypes.c_int32 * 8)(vocabulary, positions, types, hidden, len(layers), head_width, labels, activation)
+        shape = (ctypes.c_int32 * 9)(vocabulary, positions, types, hidden, len(layers), head_width, labels, activation,
+                                     embedding_rank)
         widths = (ctypes.c_int32 * (2 * len(layers)))(*[number for layer in layers for number in layer])
         self.handle = ctypes.c_void_p()
         self.check(self.lib.harness_create(ctypes.byref(self.handle), shape, widths, ctypes.c_float(epsilon), number, threads))
@@ -272,6 +273,16 @@ class Checks:
     def expect(self, ok, text):
         print(("ok      " if ok else "FAILED  ") + text, flush=True)
         self.failures += not ok
+
+
+def factor_words(words, rank, counts):
+    """Returns (rows [vocabulary, rank], projection [hidden, rank])."""
+    rows, projection = np.zeros((len(words), rank), np.float32), np.zeros((words.shape[1], rank), np.float32)
+    counts = np.ascontiguousarray(counts, np.int64)
+    assert library().harness_factor_words(pointer(words, ctypes.c_float), *words.shape, rank,
+                                          pointer(counts, ctypes.c_int64), pointer(rows, ctypes.c_float),
+                                          pointer(projection, ctypes.c_float)) == 0
+    return rows, projection
 
 
 def best_steps(weights, bits):

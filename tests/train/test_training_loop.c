@@ -13,7 +13,7 @@
 enum { ROWS = 23, BATCH = 4, STEPS_PER_EPOCH = 6, LENGTH_MAX = 12, STEPS_MAX = 64, LABELS = 3, WORDS = 50 };
 #define WORDS_NBYTES (WORDS * sizeof(int32_t))
 
-static const struct llmc_architecture shape = {WORDS, LENGTH_MAX, 2, 16, 8, LABELS, LLMC_GELU, 1e-12f, 2, {{2, 24}, {2, 24}}};
+static const struct llmc_architecture shape = {WORDS, LENGTH_MAX, 2, 16, 8, LABELS, LLMC_GELU, 1e-12f, 2, {{2, 24}, {2, 24}}, 0};
 
 static struct {
     int64_t offsets[ROWS + 1];

@@ -18,7 +18,7 @@ static const int64_t shape[] = {20, 30};
 static void write_original(void)
 {
     struct llmc_h5 *file;
-    struct llmc_architecture architecture = {30, 8, 2, 4, 2, 2, LLMC_GELU, 1e-12f, 1, {{2, 8}}};
+    struct llmc_architecture architecture = {30, 8, 2, 4, 2, 2, LLMC_GELU, 1e-12f, 1, {{2, 8}}, 0};
     float data[COUNT];
     for (size_t i = 0; i < COUNT; i++)
         data[i] = (float)(i % 7);
