@@ -3,9 +3,9 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "distill/against_teacher.h"
+#include "distill/factor.h"
 #include "distill/init.h"
 #include "distill/student.h"
-#include "distill/words.h"
 #include "stage/measure.h"
 
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #include "distill/loss.h"
 #include "distill/principal.h"
 #include "distill/projected_start.h"
-#include "distill/words.h"
+#include "distill/factor.h"
 #include "distill/relations.h"
 #include "model/bert.h"
 #include "prune/importance.h"

@@ -5,8 +5,8 @@
  * E, D how often each word is there, as in DRONE (Chen et al., 2021). E is then
  * about (E P) P^T with orthonormal columns in P.
  */
-#ifndef LLMC_DISTILL_WORDS_H
-#define LLMC_DISTILL_WORDS_H
+#ifndef LLMC_DISTILL_FACTOR_H
+#define LLMC_DISTILL_FACTOR_H
 
 #include "architecture/parameters.h"
 #include "text/dataset.h"

@@ -1,14 +1,13 @@
-#include "distill/words.h"
+#include "distill/factor.h"
 
 #include "base/memory.h"
+#include "base/random.h"
+#include "distill/principal.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Rows are orthogonal when no cosine is above this; so many rounds over all pairs are never needed. */
-#define COSINE_MAX 1e-10
-enum { ROUNDS_MAX = 30, WORDS_AT_ONCE = 64 };
+enum { WORDS_AT_ONCE = 64 };
 
 void llmc_student_count_words(const struct llmc_dataset *texts, int32_t vocabulary, int64_t *counts)
 {
@@ -36,70 +35,6 @@ static void weighted_gram(const float *words, const int64_t *counts, int64_t cou
     }
 }
 
-/* Turns rows p and q of a [n, n] so that they are orthogonal (Hestenes, 1958); returns their cosine before. */
-static double orthogonalize(double *p, double *q, int64_t n)
-{
-    double pp = 0, qq = 0, pq = 0;
-#pragma omp simd reduction(+ : pp, qq, pq)
-    for (int64_t i = 0; i < n; i++) {
-        pp += p[i] * p[i];
-        qq += q[i] * q[i];
-        pq += p[i] * q[i];
-    }
-    double cosine = fabs(pq) / sqrt(pp * qq + 1e-300);
-    if (cosine <= COSINE_MAX)
-        return cosine;
-    double zeta = (qq - pp) / (2 * pq), tangent = copysign(1, zeta) / (fabs(zeta) + sqrt(1 + zeta * zeta));
-    double c = 1 / sqrt(1 + tangent * tangent), s = c * tangent;
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) {
-        double turned = c * p[i] - s * q[i];
-        q[i] = s * p[i] + c * q[i];
-        p[i] = turned;
-    }
-    return cosine;
-}
-
-struct row {
-    double length;
-    const double *values;
-};
-
-static int longest_first(const void *left, const void *right)
-{
-    const struct row *a = left, *b = right;
-    return a->length != b->length ? (a->length > b->length ? -1 : 1) : (a->values > b->values) - (a->values < b->values);
-}
-
-/* projection [n, rank]: its columns are the leading eigenvectors of the symmetric `gram`, which is overwritten: once its
- * rows are orthogonal, they are eigenvectors times eigenvalues. */
-static llmc_status leading_eigenvectors(double *gram, int64_t n, int64_t rank, float *projection)
-{
-    struct row *rows;
-    llmc_status status = llmc_alloc(&rows, (size_t)n, sizeof *rows);
-    if (status != LLMC_OK)
-        return status;
-    double largest = 1;
-    for (int round = 0; round < ROUNDS_MAX && largest > COSINE_MAX; round++) {
-        largest = 0;
-        for (int64_t p = 0; p < n; p++)
-            for (int64_t q = p + 1; q < n; q++)
-                largest = fmax(largest, orthogonalize(gram + p * n, gram + q * n, n));
-    }
-    for (int64_t i = 0; i < n; i++) {
-        double squares = 0;
-        for (int64_t j = 0; j < n; j++)
-            squares += gram[i * n + j] * gram[i * n + j];
-        rows[i] = (struct row){sqrt(squares), gram + i * n};
-    }
-    qsort(rows, (size_t)n, sizeof *rows, longest_first);
-    for (int64_t k = 0; k < rank; k++)
-        for (int64_t j = 0; j < n; j++)
-            projection[j * rank + k] = rows[k].length > 0 ? (float)(rows[k].values[j] / rows[k].length) : 0;
-    free(rows);
-    return LLMC_OK;
-}
-
 /* out [count, rank] = words [count, n] . projection [n, rank] */
 static void project(const float *words, int64_t count, int64_t n, const float *projection, int64_t rank, float *out)
 {
@@ -119,7 +54,7 @@ llmc_status llmc_student_factor_words(struct llmc_parameters *to, const struct l
     llmc_status status = LLMC_OK;
     struct llmc_architecture architecture = from->architecture;
     int64_t hidden = architecture.hidden, count = architecture.vocabulary;
-    double *gram = NULL;
+    double *gram = NULL, *directions = NULL;
     architecture.embedding_rank = rank;
     LLMC_TRY(llmc_parameters_init(to, &architecture));
     LLMC_TRY(llmc_alloc(&gram, (size_t)(hidden * hidden), sizeof *gram));
@@ -129,10 +64,16 @@ llmc_status llmc_student_factor_words(struct llmc_parameters *to, const struct l
     float *projection = llmc_parameter_values(to, llmc_head_parameter(&architecture, LLMC_WORD_PROJECTION));
     const float *words = llmc_parameter_values(from, LLMC_WORDS);
     weighted_gram(words, counts, count, hidden, gram);
-    LLMC_TRY(leading_eigenvectors(gram, hidden, rank, projection));
+    LLMC_TRY(llmc_alloc(&directions, (size_t)(rank * hidden), sizeof *directions));
+    LLMC_TRY(llmc_principal_directions(gram, architecture.hidden, rank, llmc_random_key(0, LLMC_STREAM_PROJECTION, 1),
+                                       directions));
+    for (int64_t k = 0; k < rank; k++)
+        for (int64_t j = 0; j < hidden; j++)
+            projection[j * rank + k] = (float)directions[k * hidden + j];
     project(words, count, hidden, projection, rank, llmc_parameter_values(to, LLMC_WORDS));
 exit:
     free(gram);
+    free(directions);
     if (status != LLMC_OK)
         llmc_parameters_release(to);
     return status;
