@@ -170,8 +170,11 @@ static llmc_status measure(struct llmc_stage_work *work, struct llmc_run_record 
     LLMC_TRY(work->type->measure(work, &figures));
     LLMC_TRY(judge(work, &figures, row));
     if (is_about_model(work)) {
+        const struct llmc_state *state = &work->chain->state; /* its texts are longer in fewer word pieces */
+        struct llmc_text_lengths lengths;
+        LLMC_TRY(llmc_data_dev_lengths(data, state->tokenizer, state->tokens_max, &lengths));
         row->parameters = llmc_parameters_count(p, &row->nonzero_parameters);
-        row->macs_per_example = llmc_bert_macs(&p->architecture, data->dev_tokens, data->dev_tokens_squared);
+        row->macs_per_example = llmc_bert_macs(&p->architecture, lengths.tokens, lengths.tokens_squared);
     }
     snprintf(row->engine, sizeof row->engine, "%s", work->type->engine);
     record->row = *row;

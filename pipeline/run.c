@@ -55,7 +55,7 @@ static llmc_status open_data(struct run *run)
     LLMC_TRY(llmc_chain_begin_texts(&run->chain, &run->data));
     snprintf(text, sizeof text, "data: %zu training texts, %lld without labels, %lld dev texts, %d labels, %.1f tokens a dev text",
              run->data.train.count, (long long)run->chain.texts.count - (long long)run->data.train.count,
-             (long long)run->data.dev_count, run->data.labels.count, run->data.dev_tokens);
+             (long long)run->data.dev_count, run->data.labels.count, run->data.dev_lengths.tokens);
     tell(run, text);
     LLMC_TRY(llmc_run_folder_write_labels(&run->folder, &run->data.labels));
 exit:

@@ -132,13 +132,16 @@ exit:
 static llmc_status make_costs(const struct llmc_stage_work *work, struct llmc_costs *costs)
 {
     llmc_status status = LLMC_OK;
-    const struct llmc_architecture *a = &work->chain->state.model.parameters.architecture;
+    const struct llmc_state *state = &work->chain->state;
+    const struct llmc_architecture *a = &state->model.parameters.architecture;
+    struct llmc_text_lengths lengths;
     bool measured = false;
     LLMC_TRY(llmc_costs_init(costs, a));
-    if (settings_of(work)->time > 0)
-        LLMC_TRY(llmc_costs_of_times(costs, a, (int32_t)fmax(rint(work->data->dev_tokens), 1),
-                                     work->host->runs_folder, &measured));
-    else
+    if (settings_of(work)->time > 0) {
+        LLMC_TRY(llmc_data_dev_lengths(work->data, state->tokenizer, state->tokens_max, &lengths));
+        LLMC_TRY(llmc_costs_of_times(costs, a, (int32_t)fmax(rint(lengths.tokens), 1), work->host->runs_folder,
+                                     &measured));
+    } else
         llmc_costs_of_weights(costs, a);
     if (measured)
         llmc_stage_message(work, "measured the time of layers in the runtime");

@@ -14,7 +14,7 @@ enum { BITS_MIN = 2, BITS_MAX = 8 };
 /* Deflated vocabularies have half of their bytes; floating point, 9 of 10; HDF5's structure and the origin, this. */
 #define VOCABULARY_SHARE 0.5
 #define FLOAT_SHARE 0.93
-#define STRUCTURE_BYTES 20000.0
+#define STRUCTURE_BYTES 8000.0
 /* Deflate codes in whole bits, and a table for each chunk. */
 #define DEFLATE_FACTOR 1.03
 

@@ -188,6 +188,32 @@ exit:
     return status;
 }
 
+static void count_tokens(const struct llmc_dataset *texts, struct llmc_text_lengths *lengths)
+{
+    *lengths = (struct llmc_text_lengths){0};
+    for (size_t i = 0; i < texts->count; i++) {
+        double tokens = (double)(texts->offsets[i + 1] - texts->offsets[i]);
+        lengths->tokens += tokens / (double)texts->count;
+        lengths->tokens_squared += tokens * tokens / (double)texts->count;
+    }
+}
+
+llmc_status llmc_data_dev_lengths(const struct llmc_data *data, const struct llmc_tokenizer *tokenizer,
+                                  int32_t tokens_max, struct llmc_text_lengths *lengths)
+{
+    llmc_status status = LLMC_OK;
+    struct llmc_rows rows = {0};
+    struct llmc_dataset dev = {0};
+    struct llmc_labels labels = data->labels; /* known ones: reading adds none */
+    LLMC_TRY(llmc_rows_read(&rows, data->dev_path, &data->columns, &labels));
+    LLMC_TRY(llmc_dataset_encode(&dev, &rows, tokenizer, tokens_max));
+    count_tokens(&dev, lengths);
+exit:
+    llmc_rows_release(&rows);
+    llmc_dataset_release(&dev);
+    return status;
+}
+
 static llmc_status read_dev(struct llmc_data *data, const struct llmc_config *config)
 {
     llmc_status status = LLMC_OK;
@@ -198,11 +224,7 @@ static llmc_status read_dev(struct llmc_data *data, const struct llmc_config *co
     data->dev_count = (int64_t)dev.count;
     data->dev_label = dev.label;
     dev.label = NULL;
-    for (size_t i = 0; i < dev.count; i++) {
-        double tokens = (double)(dev.offsets[i + 1] - dev.offsets[i]);
-        data->dev_tokens += tokens / (double)dev.count;
-        data->dev_tokens_squared += tokens * tokens / (double)dev.count;
-    }
+    count_tokens(&dev, &data->dev_lengths);
 exit:
     llmc_rows_release(&rows);
     llmc_dataset_release(&dev);

@@ -12,6 +12,11 @@
 #include "text/spool.h"
 #include "text/tokenizer.h"
 
+/* Means over texts, for the cost model. */
+struct llmc_text_lengths {
+    double tokens, tokens_squared;
+};
+
 struct llmc_data {
     char *teacher_folder, *train_path, *dev_path;
     struct llmc_columns columns;           /* the configuration's texts */
@@ -22,7 +27,7 @@ struct llmc_data {
     char unlabeled_hash[LLMC_HASH_TEXT_NBYTES]; /* of their ids; "": none */
     int64_t dev_count;
     int32_t *dev_label;                    /* [dev_count] */
-    double dev_tokens, dev_tokens_squared; /* means over the dev texts, for the cost model */
+    struct llmc_text_lengths dev_lengths;  /* in the teacher's word pieces */
     struct llmc_architecture teacher;      /* what the folder says */
     bool teacher_answers;                  /* the folder has a classifier that is to be used (teacher.head) */
     struct llmc_data_teacher {             /* the same of each of several folders, the first too */
@@ -37,6 +42,9 @@ struct llmc_data {
  * go to an unnamed file on the disk of `folder`. Errors: those of the readers; LLMC_ERR_CONFIG
  * where they do not fit; *data is then empty. */
 llmc_status llmc_data_open(struct llmc_data *data, const struct llmc_config *config, const char *folder);
+/* The lengths of the dev texts in another tokenizer's pieces. Errors: those of the readers. */
+llmc_status llmc_data_dev_lengths(const struct llmc_data *data, const struct llmc_tokenizer *tokenizer,
+                                  int32_t tokens_max, struct llmc_text_lengths *lengths);
 void llmc_data_release(struct llmc_data *data); /* an empty one is fine */
 
 #endif

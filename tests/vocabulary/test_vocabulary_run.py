@@ -120,6 +120,8 @@ def check_first_loss(world):
     parameters = [report[name]["parameters"] for name in ("02-distill", "03-vocabulary", "06-verify")]
     expect(parameters[0] - parameters[1] == 96 * (len(PIECES) + 3 - len(kept)) and parameters[1] == parameters[2],
            f"the report counts the rows: {parameters}")
+    macs = [report[name]["macs_per_example"] for name in ("02-distill", "03-vocabulary")]
+    expect(macs[1] > macs[0], f"and that texts are of more pieces: {macs[0]:.0f} and {macs[1]:.0f} multiply-adds")
     expect(report["03-vocabulary"]["file_bytes"] < report["02-distill"]["file_bytes"], "and the bytes")
     with h5py.File(folder / "model.llmc") as file:
         expect(bytes(file["vocabulary"][...]).decode().splitlines() == kept and file["words"].shape == (len(kept), 96),
