@@ -86,7 +86,7 @@ def check_exports(run, model, texts, answered):
     run(LLMC, "export", model, "--to", "onnx", "-o", "real.onnx")
     run(LLMC, "export", model, "--to", "safetensors", "-o", "real-hf")
     folder = Path(model).parents[2]
-    engines = {name: (logits, ENGINE_LOGITS_TOLERANCE) for name, logits in onnx_logits(folder / "real.onnx", texts).items()}
+    engines = {name: (logits, ENGINE_LOGITS_TOLERANCE) for name, logits in onnx_logits(folder / "real.onnx", texts, integers=True).items()}
     engines["transformers, rounding inputs"] = transformers_logits(folder / "real-hf", texts, True), ENGINE_LOGITS_TOLERANCE
     engines["transformers"] = transformers_logits(folder / "real-hf", texts), UNROUNDED_LOGITS_TOLERANCE
     for name, (logits, tolerance) in engines.items():
