@@ -9,6 +9,7 @@
 #ifndef LLMC_BASE_RANDOM_H
 #define LLMC_BASE_RANDOM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 static inline uint64_t llmc_random_mix64(uint64_t x)
@@ -57,6 +58,17 @@ static inline uint32_t llmc_random_u32(uint32_t key, uint32_t index)
 static inline double llmc_random_uniform(uint64_t key, uint64_t index)
 {
     return (double)((llmc_random_u64(key, index) >> 11) + 1) * 0x1p-53;
+}
+
+/* Shuffles order [count] (Fisher and Yates). */
+static inline void llmc_random_shuffle(uint64_t key, size_t count, int64_t *order)
+{
+    for (size_t i = count; i > 1; i--) {
+        size_t j = (size_t)(llmc_random_u64(key, i) % i);
+        int64_t kept = order[i - 1];
+        order[i - 1] = order[j];
+        order[j] = kept;
+    }
 }
 
 #endif

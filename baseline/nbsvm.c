@@ -170,21 +170,16 @@ static double step(struct svm *svm, size_t row, double y)
     return fabs(projected);
 }
 
-static void train_svm(struct svm *svm, const struct llmc_dataset *data, int32_t label, uint64_t seed, size_t *order)
+static void train_svm(struct svm *svm, const struct llmc_dataset *data, int32_t label, uint64_t seed, int64_t *order)
 {
     for (size_t i = 0; i < data->count; i++)
-        order[i] = i;
+        order[i] = (int64_t)i;
     for (int pass = 0; pass < PASSES_MAX; pass++) {
-        uint64_t key = llmc_random_key(seed, LLMC_STREAM_BASELINE, (uint64_t)pass);
         double worst = 0;
-        for (size_t i = data->count; i > 1; i--) { /* Fisher and Yates */
-            size_t j = (size_t)(llmc_random_u64(key, i) % i), kept = order[i - 1];
-            order[i - 1] = order[j];
-            order[j] = kept;
-        }
+        llmc_random_shuffle(llmc_random_key(seed, LLMC_STREAM_BASELINE, (uint64_t)pass), data->count, order);
         for (size_t i = 0; i < data->count; i++)
             if (data->label[order[i]] >= 0)
-                worst = fmax(worst, step(svm, order[i], data->label[order[i]] == label ? 1 : -1));
+                worst = fmax(worst, step(svm, (size_t)order[i], data->label[order[i]] == label ? 1 : -1));
         if (worst < TOLERANCE)
             break;
     }
@@ -196,7 +191,7 @@ static llmc_status train_label(struct llmc_nbsvm *model, const struct features *
     llmc_status status = LLMC_OK;
     int32_t label = model->columns == 1 ? 1 : column;
     double *ratio = NULL, mean = 0;
-    size_t *order = NULL;
+    int64_t *order = NULL;
     struct svm svm = {.features = features};
     LLMC_TRY(llmc_alloc(&ratio, (size_t)model->features + 1, sizeof *ratio));
     LLMC_TRY(llmc_alloc(&svm.weights, (size_t)model->features + 1, sizeof *svm.weights));

@@ -126,19 +126,15 @@ static llmc_status measure(struct llmc_stage_work *work, struct llmc_stage_figur
     llmc_status status = LLMC_OK;
     const struct llmc_data *data = work->data;
     struct llmc_nbsvm model = {0};
-    struct llmc_rows rows = {0};
     struct llmc_dataset dev = {0};
-    struct llmc_labels labels = data->labels;
     LLMC_TRY(read_model(work->product_path, data->labels.count, &model));
-    LLMC_TRY(llmc_rows_read(&rows, data->dev_path, &data->columns, &labels));
-    LLMC_TRY(llmc_dataset_encode(&dev, &rows, data->tokenizer, work->config->data.tokens_max));
+    LLMC_TRY(llmc_data_read_dev(data, data->tokenizer, work->config->data.tokens_max, &dev));
     LLMC_TRY(llmc_alloc(&figures->answers, dev.count, sizeof *figures->answers));
     LLMC_TRY(llmc_nbsvm_predict(&model, &dev, figures->answers));
     figures->row.parameters = figures->row.nonzero_parameters = model.features * model.columns + model.columns;
     figures->row.file_bytes = (int64_t)llmc_file_nbytes(work->product_path);
 exit:
     llmc_nbsvm_release(&model);
-    llmc_rows_release(&rows);
     llmc_dataset_release(&dev);
     return status;
 }

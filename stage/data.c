@@ -198,35 +198,40 @@ static void count_tokens(const struct llmc_dataset *texts, struct llmc_text_leng
     }
 }
 
-llmc_status llmc_data_dev_lengths(const struct llmc_data *data, const struct llmc_tokenizer *tokenizer,
-                                  int32_t tokens_max, struct llmc_text_lengths *lengths)
+llmc_status llmc_data_read_dev(const struct llmc_data *data, const struct llmc_tokenizer *tokenizer, int32_t tokens_max,
+                               struct llmc_dataset *dev)
 {
     llmc_status status = LLMC_OK;
     struct llmc_rows rows = {0};
-    struct llmc_dataset dev = {0};
     struct llmc_labels labels = data->labels; /* known ones: reading adds none */
     LLMC_TRY(llmc_rows_read(&rows, data->dev_path, &data->columns, &labels));
-    LLMC_TRY(llmc_dataset_encode(&dev, &rows, tokenizer, tokens_max));
-    count_tokens(&dev, lengths);
+    LLMC_TRY(llmc_dataset_encode(dev, &rows, tokenizer, tokens_max));
 exit:
     llmc_rows_release(&rows);
+    return status;
+}
+
+llmc_status llmc_data_dev_lengths(const struct llmc_data *data, const struct llmc_tokenizer *tokenizer,
+                                  int32_t tokens_max, struct llmc_text_lengths *lengths)
+{
+    struct llmc_dataset dev = {0};
+    llmc_status status = llmc_data_read_dev(data, tokenizer, tokens_max, &dev);
+    if (status == LLMC_OK)
+        count_tokens(&dev, lengths);
     llmc_dataset_release(&dev);
     return status;
 }
 
 static llmc_status read_dev(struct llmc_data *data, const struct llmc_config *config)
 {
-    llmc_status status = LLMC_OK;
-    struct llmc_rows rows = {0};
     struct llmc_dataset dev = {0};
-    LLMC_TRY(llmc_rows_read(&rows, data->dev_path, &data->columns, &data->labels));
-    LLMC_TRY(llmc_dataset_encode(&dev, &rows, data->tokenizer, config->data.tokens_max));
-    data->dev_count = (int64_t)dev.count;
-    data->dev_label = dev.label;
-    dev.label = NULL;
-    count_tokens(&dev, &data->dev_lengths);
-exit:
-    llmc_rows_release(&rows);
+    llmc_status status = llmc_data_read_dev(data, data->tokenizer, config->data.tokens_max, &dev);
+    if (status == LLMC_OK) {
+        data->dev_count = (int64_t)dev.count;
+        data->dev_label = dev.label;
+        dev.label = NULL;
+        count_tokens(&dev, &data->dev_lengths);
+    }
     llmc_dataset_release(&dev);
     return status;
 }

@@ -42,7 +42,10 @@ struct llmc_data {
  * go to an unnamed file on the disk of `folder`. Errors: those of the readers; LLMC_ERR_CONFIG
  * where they do not fit; *data is then empty. */
 llmc_status llmc_data_open(struct llmc_data *data, const struct llmc_config *config, const char *folder);
-/* The lengths of the dev texts in another tokenizer's pieces. Errors: those of the readers. */
+/* Reads the dev texts in a tokenizer's pieces into an empty data set. Errors: those of the readers; *dev is then empty. */
+llmc_status llmc_data_read_dev(const struct llmc_data *data, const struct llmc_tokenizer *tokenizer, int32_t tokens_max,
+                               struct llmc_dataset *dev);
+/* Their lengths. Errors: as above. */
 llmc_status llmc_data_dev_lengths(const struct llmc_data *data, const struct llmc_tokenizer *tokenizer,
                                   int32_t tokens_max, struct llmc_text_lengths *lengths);
 void llmc_data_release(struct llmc_data *data); /* an empty one is fine */

@@ -11,15 +11,9 @@
 
 void llmc_epoch_order(uint64_t seed, int64_t epoch, size_t count, int64_t *out)
 {
-    uint64_t key = llmc_random_key(seed, LLMC_STREAM_ORDER, (uint64_t)epoch);
     for (size_t i = 0; i < count; i++)
         out[i] = (int64_t)i;
-    for (size_t i = count; i > 1; i--) { /* Fisher and Yates */
-        size_t j = (size_t)(llmc_random_u64(key, i) % i);
-        int64_t kept = out[i - 1];
-        out[i - 1] = out[j];
-        out[j] = kept;
-    }
+    llmc_random_shuffle(llmc_random_key(seed, LLMC_STREAM_ORDER, (uint64_t)epoch), count, out);
 }
 
 static int64_t steps_per_epoch(const struct llmc_training *t)
