@@ -25,6 +25,7 @@ struct cost {
 /* Room for one parameter's integers of one number of bits. */
 struct rounding {
     int8_t *integers;
+    bool *repeats; /* [rows] */
     float *scales;
     double *damages; /* of rows: summed in their order, whatever threads there are */
 };
@@ -38,12 +39,29 @@ double llmc_quantize_other_bytes(const struct llmc_parameters *p, size_t vocabul
     return VOCABULARY_SHARE * (double)vocabulary_nbytes + FLOAT_SHARE * sizeof(float) * floats + STRUCTURE_BYTES;
 }
 
-static double entropy_bytes(const int8_t *integers, int64_t count)
+/* Rows that are as one shortly before them: deflate makes nothing of them. Word pieces that share a row
+ * (vocabulary/stage.c) stand in runs, with others between. */
+static void find_repeats(const float *values, int64_t rows, int64_t cols, bool *repeats)
 {
-    int64_t counts[256] = {0};
+    size_t row_nbytes = (size_t)cols * sizeof *values;
+    const float *shared = values;
+    for (int64_t row = 0; row < rows; row++) {
+        const float *now = values + row * cols;
+        repeats[row] = row > 0 && (memcmp(now, now - cols, row_nbytes) == 0 || memcmp(now, shared, row_nbytes) == 0);
+        if (repeats[row])
+            shared = now;
+    }
+}
+
+static double entropy_bytes(const int8_t *integers, int64_t rows, int64_t cols, const bool *repeats)
+{
+    int64_t counts[256] = {0}, count = 0;
     double bits = 0;
-    for (int64_t i = 0; i < count; i++)
-        counts[(uint8_t)integers[i]]++;
+    for (int64_t row = 0; row < rows; row++) {
+        for (int64_t i = row * cols; i < (row + 1) * cols && !repeats[row]; i++)
+            counts[(uint8_t)integers[i]]++;
+        count += repeats[row] ? 0 : cols;
+    }
     for (int i = 0; i < 256; i++)
         bits -= counts[i] ? (double)counts[i] * log2((double)counts[i] / (double)count) : 0;
     return bits / 8;
@@ -71,7 +89,7 @@ static struct cost cost_of(const struct llmc_parameters *p, int32_t index, int b
     }
     for (int64_t row = 0; row < rows; row++)
         cost.damage += r->damages[row];
-    cost.bytes = DEFLATE_FACTOR * entropy_bytes(r->integers, rows * cols) +
+    cost.bytes = DEFLATE_FACTOR * entropy_bytes(r->integers, rows, cols, r->repeats) +
                  FLOAT_SHARE * sizeof(float) * (double)rows;
     return cost;
 }
@@ -94,13 +112,19 @@ static llmc_status find_costs(const struct llmc_parameters *p, const struct llmc
         rows = p->table[i].rows > rows ? p->table[i].rows : rows;
     }
     LLMC_TRY(llmc_alloc(&rounding.integers, (size_t)numbers, 1));
+    LLMC_TRY(llmc_alloc(&rounding.repeats, (size_t)rows, sizeof *rounding.repeats));
     LLMC_TRY(llmc_alloc(&rounding.scales, (size_t)rows, sizeof *rounding.scales));
     LLMC_TRY(llmc_alloc(&rounding.damages, (size_t)rows, sizeof *rounding.damages));
-    for (int32_t i = 0; i < p->count; i++)
-        for (int bits = BITS_MIN; llmc_parameter_takes_bits(p->table[i].kind) && bits <= most_bits(&p->table[i], a); bits++)
+    for (int32_t i = 0; i < p->count; i++) {
+        if (!llmc_parameter_takes_bits(p->table[i].kind))
+            continue;
+        find_repeats(llmc_parameter_values(p, i), p->table[i].rows, p->table[i].cols, rounding.repeats);
+        for (int bits = BITS_MIN; bits <= most_bits(&p->table[i], a); bits++)
             costs[i][bits] = cost_of(p, i, bits, a, &rounding);
+    }
 exit:
     free(rounding.integers);
+    free(rounding.repeats);
     free(rounding.scales);
     free(rounding.damages);
     return status;

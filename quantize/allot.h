@@ -6,7 +6,8 @@
  * for its bytes.
  *
  * The damage of bits is sum(sensitivity * squared error of rounding). Bytes are the
- * entropy of a parameter's integers, which deflate comes near, and 4 for each scale.
+ * entropy of a parameter's integers, which deflate comes near, and 4 for each scale. Rows
+ * that are alike cost nothing.
  */
 #ifndef LLMC_QUANTIZE_ALLOT_H
 #define LLMC_QUANTIZE_ALLOT_H
