@@ -4,6 +4,7 @@
 #include "config/config.h"
 #include "pipeline/stages/table.h"
 
+#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -406,10 +407,11 @@ static void survives_damage(void **state)
 
 static void shipped_configurations_load(void **state)
 {
-    const char *const *paths = *state;
-    for (; *paths; paths++) {
+    const glob_t *shipped = *state;
+    assert_true(shipped->gl_pathc >= 3);
+    for (size_t i = 0; i < shipped->gl_pathc; i++) {
         struct llmc_config config;
-        if (llmc_config_load(&config, *paths, NULL, 0, llmc_run_stage_kinds()) != LLMC_OK)
+        if (llmc_config_load(&config, shipped->gl_pathv[i], NULL, 0, llmc_run_stage_kinds()) != LLMC_OK)
             fail_msg("%s", llmc_error_message());
         llmc_config_release(&config);
     }
@@ -419,13 +421,11 @@ int main(void)
 {
     /* ctest starts in the repository; the tests write into a folder of their own */
     char *here = getcwd(NULL, 0);
-    char *movie = NULL;
-    char *sst2 = NULL;
-    if (!here || !mkdtemp(folder) || chdir(folder) != 0 ||
-        llmc_path_join(&movie, here, "configs/movie.yaml") != LLMC_OK ||
-        llmc_path_join(&sst2, here, "configs/sst2.yaml") != LLMC_OK)
+    char *pattern = NULL;
+    glob_t shipped = {0};
+    if (!here || llmc_path_join(&pattern, here, "configs/*.yaml") != LLMC_OK || glob(pattern, 0, NULL, &shipped) != 0 ||
+        !mkdtemp(folder) || chdir(folder) != 0)
         return 1;
-    const char *shipped[] = {movie, sst2, NULL};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses_with_a_clear_message),
         cmocka_unit_test(refuses_files_that_are_no_configuration),
@@ -436,14 +436,14 @@ int main(void)
         cmocka_unit_test(describes_every_key),
         cmocka_unit_test(fingerprints_follow_what_counts),
         cmocka_unit_test(survives_damage),
-        cmocka_unit_test_prestate(shipped_configurations_load, (void *)shipped),
+        cmocka_unit_test_prestate(shipped_configurations_load, &shipped),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     unlink(FILE_NAME);
     unlink("huge.yaml");
     rmdir(folder);
+    globfree(&shipped);
+    free(pattern);
     free(here);
-    free(movie);
-    free(sst2);
     return failed;
 }
