@@ -78,9 +78,10 @@ struct llmc_config {
 
 /* Reads `path`, then applies `sets` ("key=value" with dotted keys: "seed=2", "data.folder=x",
  * "student.from_layers=[0,2]", "stages.distill.epochs=1" for every stage of that kind, "stages.3.epochs=1" for the third
- * entry; the value is parsed as YAML), then checks all of it. `kinds` (NULL at the end) are the stages that there are;
- * they outlive the configuration. Errors: LLMC_ERR_IO, LLMC_ERR_CONFIG: "FILE:LINE: KEY: what; allowed are ..." (of a set:
- * "--set TEXT: ..."); *out is then empty. */
+ * entry, "stages.prune=off" and "stages.3=off" to leave them out; one after the other, each value parsed as YAML), then
+ * checks all of it. `kinds` (NULL at the end) are the stages that there are; they outlive the configuration. Errors:
+ * LLMC_ERR_IO, LLMC_ERR_CONFIG: "FILE:LINE: KEY: what; allowed are ..." (of a set: "--set TEXT: ..."); *out is then
+ * empty. */
 llmc_status llmc_config_load(struct llmc_config *out, const char *path, const char *const *sets, size_t set_count,
                              const struct llmc_config_kind *const *kinds);
 void llmc_config_release(struct llmc_config *config); /* an empty one is fine */

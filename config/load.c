@@ -73,6 +73,25 @@ exit:
     return status;
 }
 
+static void clear_fields(const struct llmc_config_table *table, void *base)
+{
+    for (size_t i = 0; base && i < table->count; i++)
+        llmc_config_clear_field(&table->keys[i], base);
+}
+
+static void release_stage(struct llmc_stage_config *stage)
+{
+    const struct llmc_config_table table = llmc_config_kind_keys(stage->kind);
+    clear_fields(&table, stage->settings);
+    free(stage->settings);
+}
+
+static void name_stage(struct llmc_config *config, int32_t index)
+{
+    struct llmc_stage_config *stage = &config->stages[index];
+    snprintf(stage->name, sizeof stage->name, "%02d-%s", index + 1, stage->kind->name);
+}
+
 /* The value of "stage" in an entry of `stages`, wherever in the entry it stands. */
 static llmc_status read_kind(struct loading *loading, const yaml_node_t *mapping, int32_t index)
 {
@@ -99,7 +118,7 @@ static llmc_status read_kind(struct loading *loading, const yaml_node_t *mapping
         if (!stage->kind)
             return llmc_config_error(&origin, name, "is \"%s\"; %s", quoted, loading->allowed_kinds);
         stage->line = origin.line;
-        snprintf(stage->name, sizeof stage->name, "%02d-%s", index + 1, text);
+        name_stage(loading->config, index);
         return LLMC_OK;
     }
     return llmc_config_error(&entry, name, "has no key \"stage\"; %s", loading->allowed_kinds);
@@ -219,41 +238,81 @@ exit:
 
 /* ---- --set ---- */
 
-/* "stages.N.KEY" or "stages.KIND.KEY"; `rest` stands behind "stages.". */
+/* Which stages of the list a set means: those of `kind`, or (NULL) the one at `index`. */
+struct which {
+    const struct llmc_config_kind *kind;
+    int32_t index;
+};
+
+static bool is_meant(const struct llmc_config *config, const struct which *which, int32_t index)
+{
+    return which->kind ? config->stages[index].kind == which->kind : index == which->index;
+}
+
+/* `text` is "N" or "KIND"; there are stages that it means. */
+static llmc_status find_which(const struct loading *loading, const struct llmc_config_origin *origin, const char *text,
+                              struct which *which)
+{
+    const struct llmc_config *config = loading->config;
+    which->kind = llmc_config_kind_find(config->kinds, text);
+    if (!which->kind) {
+        char *end = NULL;
+        long number = strtol(text, &end, 10);
+        if (*end || end == text || number < 1 || number > config->stage_count)
+            return llmc_config_error(origin, "stages", "no such stage; %s has %d, and %s", loading->path,
+                                     config->stage_count, loading->allowed_kinds);
+        which->index = (int32_t)number - 1;
+        return LLMC_OK;
+    }
+    for (int32_t i = 0; i < config->stage_count; i++)
+        if (is_meant(config, which, i))
+            return LLMC_OK;
+    return llmc_config_error(origin, "stages", "%s has no %s stage", loading->path, text);
+}
+
+/* The others move up: their names count them. */
+static void leave_out(struct llmc_config *config, const struct which *which)
+{
+    int32_t count = 0;
+    for (int32_t i = 0; i < config->stage_count; i++) {
+        if (is_meant(config, which, i)) {
+            release_stage(&config->stages[i]);
+            continue;
+        }
+        config->stages[count] = config->stages[i];
+        name_stage(config, count++);
+    }
+    memset(config->stages + count, 0, (size_t)(config->stage_count - count) * sizeof *config->stages);
+    config->stage_count = count;
+}
+
+/* "stages.N.KEY" or "stages.KIND.KEY", or without key and "off"; `rest` stands behind "stages.". */
 static llmc_status set_in_stages(struct loading *loading, const struct llmc_config_origin *origin, const char *rest,
                                  const char *value)
 {
     llmc_status status = LLMC_OK;
     struct llmc_config *config = loading->config;
-    const char *dot = strchr(rest, '.');
-    char which[32];
-    if (!dot || dot - rest >= (int)sizeof which)
-        return llmc_config_error(origin, "stages",
-                                 "sets no key of a stage; allowed are stages.N.KEY and stages.KIND.KEY");
-    snprintf(which, sizeof which, "%.*s", (int)(dot - rest), rest);
-    const struct llmc_config_kind *kind = llmc_config_kind_find(config->kinds, which);
-    long number = 0;
-    if (!kind) {
-        char *end = NULL;
-        number = strtol(which, &end, 10);
-        if (*end || end == which || number < 1 || number > config->stage_count)
-            return llmc_config_error(origin, "stages", "no such stage; %s has %d, and %s", loading->path,
-                                     config->stage_count, loading->allowed_kinds);
-    }
-    bool found = false;
-    for (int32_t i = 0; i < config->stage_count; i++) {
-        struct llmc_stage_config *stage = &config->stages[i];
-        if (kind ? stage->kind != kind : i + 1 != number)
+    size_t length = strcspn(rest, ".");
+    char text[32];
+    struct which which = {0};
+    if (length == 0 || length >= sizeof text || (!rest[length] && strcmp(value, "off") != 0))
+        return llmc_config_error(origin, "stages", "sets no key of a stage; allowed are stages.N.KEY and "
+                                 "stages.KIND.KEY, or stages.N=off and stages.KIND=off");
+    snprintf(text, sizeof text, "%.*s", (int)length, rest);
+    LLMC_TRY(find_which(loading, origin, text, &which));
+    for (int32_t i = 0; rest[length] && i < config->stage_count; i++) {
+        if (!is_meant(config, &which, i))
             continue;
-        const struct llmc_config_table table = llmc_config_kind_keys(stage->kind);
-        const struct llmc_config_key *key = llmc_config_key_find(&table, dot + 1);
+        const struct llmc_config_table table = llmc_config_kind_keys(config->stages[i].kind);
+        const struct llmc_config_key *key = llmc_config_key_find(&table, rest + length + 1);
         if (!key)
-            LLMC_TRY(llmc_config_unknown(origin, "stages", "", dot + 1, &table, "stage"));
-        LLMC_TRY(llmc_config_set_text(key, stage->settings, value, origin, key->name));
-        found = true;
+            LLMC_TRY(llmc_config_unknown(origin, "stages", "", rest + length + 1, &table, "stage"));
+        LLMC_TRY(llmc_config_set_text(key, config->stages[i].settings, value, origin, key->name));
     }
-    if (!found)
-        return llmc_config_error(origin, "stages", "%s has no %s stage", loading->path, which);
+    if (!rest[length])
+        leave_out(config, &which);
+    if (config->stage_count == 0)
+        status = llmc_config_error(origin, "stages", "leaves no stage");
 exit:
     return status;
 }
@@ -317,19 +376,10 @@ exit:
     return status;
 }
 
-static void clear_fields(const struct llmc_config_table *table, void *base)
-{
-    for (size_t i = 0; base && i < table->count; i++)
-        llmc_config_clear_field(&table->keys[i], base);
-}
-
 void llmc_config_release(struct llmc_config *config)
 {
-    for (int32_t i = 0; i < config->stage_count; i++) {
-        const struct llmc_config_table table = llmc_config_kind_keys(config->stages[i].kind);
-        clear_fields(&table, config->stages[i].settings);
-        free(config->stages[i].settings);
-    }
+    for (int32_t i = 0; i < config->stage_count; i++)
+        release_stage(&config->stages[i]);
     clear_fields(&llmc_config_run_keys, config);
     free(config->path);
     *config = (struct llmc_config){0};

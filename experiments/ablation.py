@@ -6,7 +6,7 @@ configuration of its own, or both (NAME@CONFIG:KEY=VALUE). The figures are those
 measured, and of the teacher's. Variants share finished stages, and a run that is finished is not repeated, so the
 program may be stopped and started again.
 
-    experiments/ablation configs/movie.yaml --seeds 1 2 3 --variants full "no-prune:stages.prune.sparsity=0" --out FOLDER
+    experiments/ablation configs/movie.yaml --seeds 1 2 3 --variants full "no-augment:stages.augment=off" --out FOLDER
 """
 import argparse
 import json

@@ -185,7 +185,13 @@ static const struct bad bads[] = {
      "--set student.from_layers=[1,2]: names 2 teacher layers for a student of 0; allowed are as many as "
      "student.layers, or [] for a random start"},
     {HEAD STAGES, "stages=1",
-     "--set stages=1: sets no key of a stage; allowed are stages.N.KEY and stages.KIND.KEY"},
+     "--set stages=1: sets no key of a stage; allowed are stages.N.KEY and stages.KIND.KEY, or "
+     "stages.N=off and stages.KIND=off"},
+    {HEAD STAGES, "stages.export=no",
+     "--set stages.export=no: sets no key of a stage; allowed are stages.N.KEY and stages.KIND.KEY, or "
+     "stages.N=off and stages.KIND=off"},
+    {HEAD STAGES, "stages.export=off", "--set stages.export=off: leaves no stage"},
+    {HEAD STAGES, "stages.qat=off", "--set stages.qat=off: c.yaml has no qat stage"},
     {HEAD STAGES, "stages.2.epochs=1", "--set stages.2.epochs=1: no such stage; c.yaml has 1, and " ALLOWED_KINDS},
     {HEAD STAGES, "stages.qat.epochs=1", "--set stages.qat.epochs=1: c.yaml has no qat stage"},
     {HEAD STAGES, "stages.export.epochs=1", "--set stages.export.epochs=1: unknown key; allowed are stage"},
@@ -277,6 +283,22 @@ static void sets_change_values_after_the_file(void **state)
     assert_string_equal(value_of(&config, 2, "epochs"), "2");
     assert_string_equal(value_of(&config, 3, "epochs"), "4");
     assert_string_equal(value_of(&config, 3, "loss"), "kl");
+    llmc_config_release(&config);
+}
+
+static void sets_leave_stages_out(void **state)
+{
+    (void)state;
+    const char *sets[] = {"stages.distill=off", "stages.3=off", "stages.2.epochs=4"};
+    static const char yaml[] = STUDENT "stages:\n  - stage: distill\n  - stage: logits\n  - stage: prune\n"
+                                       "  - stage: distill\n  - stage: export\n";
+    struct llmc_config config;
+    assert_int_equal(llmc_file_write(FILE_NAME, yaml, strlen(yaml)), LLMC_OK);
+    assert_int_equal(llmc_config_load(&config, FILE_NAME, sets, sizeof sets / sizeof sets[0], llmc_run_stage_kinds()), LLMC_OK);
+    assert_int_equal(config.stage_count, 2);
+    assert_string_equal(config.stages[0].name, "01-logits");
+    assert_string_equal(config.stages[1].name, "02-prune");
+    assert_string_equal(value_of(&config, 1, "epochs"), "4");
     llmc_config_release(&config);
 }
 
@@ -431,6 +453,7 @@ int main(void)
         cmocka_unit_test(refuses_files_that_are_no_configuration),
         cmocka_unit_test(fills_in_defaults_by_stage),
         cmocka_unit_test(sets_change_values_after_the_file),
+        cmocka_unit_test(sets_leave_stages_out),
         cmocka_unit_test(releases_all_texts),
         cmocka_unit_test(effective_yaml_reads_back_to_the_same),
         cmocka_unit_test(describes_every_key),

@@ -1,4 +1,4 @@
-"""A real BERT through the whole way, on the dev texts of SST-2 (the movie snippets where LLMC_DATA has no SST-2): the
+"""A real BERT through the whole way, on dev texts of SST-2 (the movie snippets where LLMC_DATA has no SST-2): the
 teacher's logits against transformers, the integers that training simulates against those of the runtime, and these
 against ONNX Runtime, OpenVINO and transformers with the exported files."""
 import json
@@ -56,10 +56,11 @@ def copy_data(folder):
     folder.mkdir(parents=True)
     lines = (source / "train.tsv").read_text(encoding="utf-8").splitlines(keepends=True)
     (folder / "train.tsv").write_text("".join(lines[:1 + TRAIN_TEXTS]), encoding="utf-8")
-    dev = (source / "dev.tsv").read_text(encoding="utf-8")
-    (folder / "dev.tsv").write_text(dev, encoding="utf-8")
-    print(f"dev texts of {source.name}")
-    return [line.rsplit("\t", 1)[0] for line in dev.rstrip("\n").split("\n")[1:]]
+    head, *dev = (source / "dev.tsv").read_text(encoding="utf-8").rstrip("\n").split("\n")
+    dev = dev[::2]  # unoptimised, ONNX Runtime takes minutes for all
+    (folder / "dev.tsv").write_text("\n".join([head, *dev]) + "\n", encoding="utf-8")
+    print(f"every second dev text of {source.name}")
+    return [line.rsplit("\t", 1)[0] for line in dev]
 
 
 def check_teacher(path, bert, texts, measured):
