@@ -1,6 +1,7 @@
 #include "architecture/task.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 void llmc_task_log_softmax(const float *logits, int32_t count, double temperature, double *out)
 {
@@ -56,26 +57,29 @@ static double accuracy(const int64_t *confusion, int32_t labels)
     return all ? (double)right / (double)all : 0;
 }
 
-static double f1_of(const int64_t *confusion, int32_t labels, int32_t label)
+/* False: the label is neither there nor predicted. */
+static bool f1_of(const int64_t *confusion, int32_t labels, int32_t label, double *f1)
 {
     int64_t right = confusion[(int64_t)label * labels + label], there = 0, said = 0;
     for (int32_t other = 0; other < labels; other++) {
         there += confusion[(int64_t)label * labels + other];
         said += confusion[(int64_t)other * labels + label];
     }
-    return there + said ? 2.0 * (double)right / (double)(there + said) : 0;
+    *f1 = there + said ? 2.0 * (double)right / (double)(there + said) : 0;
+    return there + said > 0;
 }
 
-/* Of two labels the F1 of label 1; of more the mean over the labels (macro). A label that is neither there nor
- * predicted counts as 0, as in scikit-learn. */
+/* Of two labels the F1 of label 1; of more the mean over the labels (macro) that are there or predicted, as in
+ * scikit-learn. */
 static double f1(const int64_t *confusion, int32_t labels)
 {
-    double sum = 0;
-    if (labels == 2)
-        return f1_of(confusion, labels, 1);
-    for (int32_t label = 0; label < labels; label++)
-        sum += f1_of(confusion, labels, label);
-    return sum / labels;
+    double sum = 0, one;
+    int32_t counted = 0;
+    for (int32_t label = labels == 2; label < labels; label++) {
+        counted += f1_of(confusion, labels, label, &one);
+        sum += one;
+    }
+    return counted > 0 ? sum / counted : 0;
 }
 
 const struct llmc_task llmc_task_single_label = {

@@ -29,7 +29,7 @@ enum {
     LLMC_STREAM_CALIBRATION = 102, /* order of the batches that calibrate ranges */
     LLMC_STREAM_VARIANTS = 104,    /* of texts */
     LLMC_STREAM_HEAD = 103,        /* a pooler or classifier that the teacher's folder lacks */
-    LLMC_STREAM_BASELINE = 104,    /* order of texts in the baseline's training */
+    LLMC_STREAM_BASELINE = 106,    /* order of texts in the baseline's training */
     LLMC_STREAM_PROJECTION = 105,  /* projections of hidden states between other widths */
     LLMC_STREAM_SIGNS = 141,       /* of logits, to measure how much they depend on each weight */
 };

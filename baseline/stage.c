@@ -19,7 +19,7 @@ enum { DEFLATE = 9 };
 
 static const struct llmc_envelope seal = {"LLMB", 1, "baseline", 1};
 
-/* Of the texts and labels alone: runs with other networks share it. */
+/* Of the texts and labels, and of the answers with which its row compares it. */
 static llmc_status make_key(const struct llmc_stage_work *work, char key[LLMC_HASH_TEXT_NBYTES])
 {
     struct llmc_hash hash = {0};
@@ -34,6 +34,8 @@ static llmc_status make_key(const struct llmc_stage_work *work, char key[LLMC_HA
     llmc_hash_update(&hash, train->ids, tokens * sizeof *train->ids);
     llmc_hash_update(&hash, train->types, tokens * sizeof *train->types);
     llmc_hash_update(&hash, train->label, train->count * sizeof *train->label);
+    if (work->chain->teacher_answers)
+        llmc_hash_update(&hash, work->chain->teacher_answers, work->data->dev_count * sizeof *work->chain->teacher_answers);
     llmc_hash_finish(&hash, key);
 exit:
     llmc_hash_release(&hash);

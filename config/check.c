@@ -107,10 +107,11 @@ static llmc_status check_teachers(const struct llmc_config *config, const struct
         teachers += strcmp(config->stages[i].kind->name, "teacher") == 0;
     if (seeds->count > 0 && teachers == 0)
         return llmc_config_error(origin, "teacher.seeds", "needs a teacher stage, which trains with them");
-    if ((seeds->count > 1 || config->teacher.folders.count > 1) && teachers > 1)
-        return llmc_config_error(seeds->count > 1 ? origin : origin_of(origins, "teacher.folder"),
-                                 seeds->count > 1 ? "teacher.seeds" : "teacher.folder",
-                                 "names several teachers; allowed is one teacher stage then, not %d", teachers);
+    if ((seeds->count > 0 || config->teacher.folders.count > 1) && teachers > 1)
+        return llmc_config_error(seeds->count > 0 ? origin : origin_of(origins, "teacher.folder"),
+                                 seeds->count > 0 ? "teacher.seeds" : "teacher.folder",
+                                 "names teachers that stand beside each other; allowed is one teacher stage then, not %d",
+                                 teachers);
     return LLMC_OK;
 }
 

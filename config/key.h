@@ -35,6 +35,7 @@ struct llmc_int_list {
     int32_t count;
 };
 
+#define LLMC_TEXT_LIST_MAX 1000 /* as many as there may be labels */
 struct llmc_text_list {
     char **texts; /* [count] */
     int32_t count;

@@ -132,12 +132,12 @@ static llmc_status read_text(const struct reading *reading, const yaml_node_t *n
     return status;
 }
 
-static llmc_status check_list(const struct reading *reading, const yaml_node_t *node)
+static llmc_status check_list(const struct reading *reading, const yaml_node_t *node, int max)
 {
     if (!node || node->type != YAML_SEQUENCE_NODE)
         return refuse(reading, "is no list");
-    if (node->data.sequence.items.top - node->data.sequence.items.start > LLMC_INT_LIST_MAX)
-        return llmc_config_error(reading->origin, reading->name, "has more than %d entries", LLMC_INT_LIST_MAX);
+    if (node->data.sequence.items.top - node->data.sequence.items.start > max)
+        return llmc_config_error(reading->origin, reading->name, "has more than %d entries", max);
     return LLMC_OK;
 }
 
@@ -146,7 +146,7 @@ static llmc_status read_ints(const struct reading *reading, struct llmc_yaml *ya
 {
     struct llmc_int_list list = {.count = 0};
     llmc_status status = LLMC_OK;
-    LLMC_TRY(check_list(reading, node));
+    LLMC_TRY(check_list(reading, node, LLMC_INT_LIST_MAX));
     for (const yaml_node_item_t *item = node->data.sequence.items.start; item < node->data.sequence.items.top;
          item++) {
         double value = 0;
@@ -171,8 +171,8 @@ static llmc_status read_texts(const struct reading *reading, struct llmc_yaml *y
 {
     struct llmc_text_list list = {0};
     llmc_status status = LLMC_OK;
-    LLMC_TRY(check_list(reading, node));
-    LLMC_TRY(llmc_alloc(&list.texts, LLMC_INT_LIST_MAX, sizeof *list.texts));
+    LLMC_TRY(check_list(reading, node, LLMC_TEXT_LIST_MAX));
+    LLMC_TRY(llmc_alloc(&list.texts, LLMC_TEXT_LIST_MAX, sizeof *list.texts));
     for (const yaml_node_item_t *item = node->data.sequence.items.start; item < node->data.sequence.items.top; item++) {
         list.count++;
         LLMC_TRY(read_text(reading, llmc_yaml_node(yaml, *item), &list.texts[list.count - 1]));

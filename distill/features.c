@@ -57,10 +57,11 @@ static llmc_status check_relations(const struct llmc_feature_settings *settings,
     int32_t theirs = llmc_architecture_attention(teacher, layer);
     int32_t ours = llmc_architecture_attention(student, student->layers - 1);
     *heads = settings->relation_heads ? settings->relation_heads : teacher->layer[layer].heads;
+    while (!settings->relation_heads && (theirs % *heads != 0 || ours % *heads != 0))
+        --*heads;
     if (theirs % *heads != 0 || ours % *heads != 0)
-        return llmc_error(LLMC_ERR_CONFIG, "relation_heads is %d%s; allowed are numbers that divide the width of the "
-                          "teacher's queries, which is %d, and of the student's, which is %d",
-                          *heads, settings->relation_heads ? "" : " (the teacher's attention heads)", theirs, ours);
+        return llmc_error(LLMC_ERR_CONFIG, "relation_heads is %d; allowed are numbers that divide the width of the "
+                          "teacher's queries, which is %d, and of the student's, which is %d", *heads, theirs, ours);
     return LLMC_OK;
 }
 

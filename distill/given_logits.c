@@ -10,9 +10,10 @@
 #include <string.h>
 #include <zlib.h>
 
-/* Sums of probabilities that were printed with a few digits; the least that counts, so that one 0 does not outweigh all
- * other answers. */
-#define SUM_TOLERANCE 1e-3
+/* Probabilities cut to two digits are off by so much each, those of many labels together by no more than the second (and
+ * the sum by its own rounding); it is made 1. The least that counts, so that one 0 does not outweigh all other answers. */
+#define DIGITS_TOLERANCE 1.01e-2
+#define SUM_TOLERANCE 5e-2
 #define PROBABILITY_MIN 1e-6
 
 /* "PATH:LINE" or "PATH: row N", for messages. */
@@ -35,18 +36,18 @@ static llmc_status take_row(const struct llmc_given_logits *given, const struct 
             return llmc_error(LLMC_ERR_DATA, "%s:%s%lld: %g is no probability; allowed are numbers from 0 to 1, or holds: logits",
                               place->path, place->what, (long long)place->number, (double)row[i]);
     }
-    if (given->probabilities && fabs(sum - 1) > SUM_TOLERANCE)
+    if (given->probabilities && fabs(sum - 1) > fmin(DIGITS_TOLERANCE * labels, SUM_TOLERANCE))
         return llmc_error(LLMC_ERR_DATA, "%s:%s%lld: the probabilities sum to %g, not to 1; with logits write holds: logits",
                           place->path, place->what, (long long)place->number, sum);
     for (int32_t i = 0; given->probabilities && i < labels; i++)
-        row[i] = (float)log(fmax((double)row[i], PROBABILITY_MIN));
+        row[i] = (float)log(fmax((double)row[i] / sum, PROBABILITY_MIN));
     return LLMC_OK;
 }
 
-static llmc_status wrong_count(const struct llmc_given_logits *given, int64_t rows)
+static llmc_status wrong_count(const struct llmc_given_logits *given, const char *more_than, int64_t rows)
 {
-    return llmc_error(LLMC_ERR_DATA, "%s: answers to %lld texts; there are %lld: %zu training texts%s", given->path,
-                      (long long)rows, (long long)given->texts->count, given->data->train.count,
+    return llmc_error(LLMC_ERR_DATA, "%s: answers to %s%lld texts; there are %lld: %zu training texts%s", given->path,
+                      more_than, (long long)rows, (long long)given->texts->count, given->data->train.count,
                       given->data->unlabeled ? " and those of data.unlabeled" : "");
 }
 
@@ -157,8 +158,10 @@ static llmc_status read_tsv(const struct llmc_given_logits *given, struct llmc_l
         LLMC_TRY(llmc_line_reader_next(&reader, &line, &nbytes));
         if (!line)
             break;
+        if (nbytes == 0) /* at the end, as in files of texts */
+            continue;
         if (text == given->texts->count) {
-            status = wrong_count(given, text + 1);
+            status = wrong_count(given, "more than ", text);
             goto exit;
         }
         const struct place place = {given->path, "", (int64_t)reader.number};
@@ -167,7 +170,7 @@ static llmc_status read_tsv(const struct llmc_given_logits *given, struct llmc_l
             LLMC_TRY(llmc_logits_file_add(file, row, 1));
     }
     if (text != given->texts->count)
-        status = wrong_count(given, text);
+        status = wrong_count(given, "", text);
 exit:
     free(row);
     free(layout.labels);
@@ -185,6 +188,8 @@ static llmc_status find_labels(const struct llmc_given_logits *given, struct llm
     const struct llmc_labels *labels = &given->data->labels;
     char *text = NULL;
     int32_t number = 0, found = 0;
+    for (int32_t i = 0; i < labels->count; i++)
+        place[i] = -1;
     LLMC_TRY(llmc_h5_read_text(h5, "", "labels", &text));
     for (char *name = text, *end; *name; name = end, number++) {
         end = name + strcspn(name, "\n");
@@ -193,6 +198,8 @@ static llmc_status find_labels(const struct llmc_given_logits *given, struct llm
         int32_t label = llmc_labels_find(labels, name);
         if (label < 0)
             LLMC_FAIL(LLMC_ERR_DATA, "%s: labels: the data have no label \"%s\"", given->path, name);
+        if (place[label] >= 0)
+            LLMC_FAIL(LLMC_ERR_DATA, "%s: labels: \"%s\" is named twice", given->path, name);
         place[label] = number;
         found++;
     }
@@ -250,7 +257,7 @@ static llmc_status read_h5(const struct llmc_given_logits *given, struct llmc_lo
         LLMC_FAIL(LLMC_ERR_DATA, "%s: logits: allowed is float32 of shape [%lld, %d]", given->path,
                   (long long)given->texts->count, labels);
     if (shape[0] != given->texts->count) {
-        status = wrong_count(given, shape[0]);
+        status = wrong_count(given, "", shape[0]);
         goto exit;
     }
     LLMC_TRY(check_hashes(given, h5));

@@ -116,6 +116,8 @@ llmc_status llmc_logits_file_begin(struct llmc_logits_file *file, const char *pa
     LLMC_TRY(open_descriptor(file, path, O_RDWR));
     if (goes_on)
         LLMC_TRY(read_at(file, &file->done, sizeof file->done, DONE_AT));
+    if (goes_on && file->done == 0 && llmc_envelope_verify_file(path, &seal) == LLMC_OK)
+        file->done = count; /* stopped between sealing, which takes the place of the number, and renaming */
     if (file->done < 0 || file->done > count)
         LLMC_FAIL(LLMC_ERR_FORMAT, "%s: %lld of %lld texts answered", path, (long long)file->done, (long long)count);
 exit:

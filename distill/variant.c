@@ -124,7 +124,7 @@ static void change_words(const struct llmc_variants *v, struct stream *stream, s
     if (changed || side->count == 0 || s->masked + s->replaced == 0)
         return;
     struct word *word = &side->words[next_below(stream, side->count)];
-    if (!replace(v, word, stream) && side->count > 1)
+    if (!(s->replaced > 0 && replace(v, word, stream)) && s->masked > 0 && side->count > 1)
         mask(v, side, word);
 }
 

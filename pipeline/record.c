@@ -233,9 +233,12 @@ void llmc_run_record_tell(const struct llmc_stage_work *work, const struct llmc_
     const struct llmc_report_row *row = &record->row;
     double chance = 1.0 / work->data->labels.count;
     double spread = sqrt(chance * (1 - chance) / (double)work->data->dev_count); /* of the accuracy of guesses */
+    char agreement[40] = "";
+    if (row->teacher_agreement >= 0)
+        snprintf(agreement, sizeof agreement, ", agreement %.2f %%", 100 * row->teacher_agreement);
     if (row->dev_accuracy >= 0)
-        llmc_stage_message(work, "%.0f s, dev accuracy %.2f %%, agreement %.2f %%, %.2f MB", row->seconds,
-                           100 * row->dev_accuracy, 100 * row->teacher_agreement, (double)row->file_bytes * 1e-6);
+        llmc_stage_message(work, "%.0f s, dev accuracy %.2f %%%s, %.2f MB", row->seconds, 100 * row->dev_accuracy, agreement,
+                           (double)row->file_bytes * 1e-6);
     else if (row->file_bytes >= 0)
         llmc_stage_message(work, "%.0f s, %.2f MB", row->seconds, (double)row->file_bytes * 1e-6);
     else

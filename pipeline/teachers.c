@@ -31,8 +31,8 @@ llmc_status llmc_run_teachers_add(struct llmc_run_teachers *teachers, struct llm
     llmc_status status = LLMC_OK;
     size_t numbers = (size_t)data->dev_count * (size_t)data->labels.count;
     if (teachers->count == 0) {
-        LLMC_TRY(llmc_alloc(&teachers->paths, LLMC_INT_LIST_MAX, sizeof *teachers->paths));
-        LLMC_TRY(llmc_alloc(&teachers->fingerprints, LLMC_INT_LIST_MAX, sizeof *teachers->fingerprints));
+        LLMC_TRY(llmc_alloc(&teachers->paths, LLMC_TEXT_LIST_MAX, sizeof *teachers->paths));
+        LLMC_TRY(llmc_alloc(&teachers->fingerprints, LLMC_TEXT_LIST_MAX, sizeof *teachers->fingerprints));
         LLMC_TRY(llmc_alloc(&teachers->logits, numbers, sizeof *teachers->logits));
     }
     memcpy(teachers->fingerprints[teachers->count], fingerprint, LLMC_HASH_TEXT_NBYTES);

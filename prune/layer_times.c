@@ -8,9 +8,11 @@
 #include "runtime/layer_time.h"
 #include "store/store.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* To be raised when what is measured changes. */
 #define MEASUREMENT "1"
@@ -69,7 +71,7 @@ static llmc_status measure_all(const struct llmc_costs *costs, const struct llmc
 {
     llmc_status status = LLMC_OK;
     json_t *heads = json_array(), *neurons = json_array();
-    char *text = NULL, *folder = NULL;
+    char *text = NULL, *folder = NULL, *own = NULL;
     json_object_set_new(description, "heads", heads);
     json_object_set_new(description, "neurons", neurons);
     LLMC_TRY(measure(a, length, true, costs->heads_max, heads));
@@ -79,10 +81,16 @@ static llmc_status measure_all(const struct llmc_costs *costs, const struct llmc
         LLMC_FAIL(LLMC_ERR_MEMORY, "cannot write JSON");
     LLMC_TRY(llmc_format(&folder, "%.*s", (int)(strrchr(path, '/') - path), path));
     LLMC_TRY(llmc_folder_make(folder));
-    LLMC_TRY(llmc_file_write(path, text, strlen(text)));
+    /* Of runs that measure at once, the first one's table counts for all. */
+    LLMC_TRY(llmc_format(&own, "%s.%ld", path, (long)getpid()));
+    LLMC_TRY(llmc_file_write(own, text, strlen(text)));
+    if (link(own, path) != 0 && errno != EEXIST)
+        status = llmc_error(LLMC_ERR_IO, "%s: cannot write: %s", path, strerror(errno));
+    unlink(own);
 exit:
     free(text);
     free(folder);
+    free(own);
     return status;
 }
 
@@ -120,6 +128,8 @@ llmc_status llmc_costs_of_times(struct llmc_costs *costs, const struct llmc_arch
     LLMC_TRY(make_path(description, runs_folder, &path));
     *measured = llmc_json_file_read(path, &table) != LLMC_OK || !is_whole(costs, table);
     if (*measured) {
+        if (table)
+            unlink(path); /* damaged */
         LLMC_TRY(measure_all(costs, architecture, length, description, path));
         json_decref(table);
         table = NULL;

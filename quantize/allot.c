@@ -11,8 +11,8 @@
 
 enum { BITS_MIN = 2, BITS_MAX = 8 };
 
-/* Deflated vocabularies have half of their bytes; floating point, 9 of 10; HDF5's structure and the origin, this. */
-#define VOCABULARY_SHARE 0.5
+/* Deflated vocabularies and labels have half of their bytes; floating point, 9 of 10; HDF5's structure and the origin, this. */
+#define TEXTS_SHARE 0.5
 #define FLOAT_SHARE 0.93
 #define STRUCTURE_BYTES 8000.0
 /* Deflate codes in whole bits, and a table for each chunk. */
@@ -30,13 +30,13 @@ struct rounding {
     double *damages; /* of rows: summed in their order, whatever threads there are */
 };
 
-double llmc_quantize_other_bytes(const struct llmc_parameters *p, size_t vocabulary_nbytes)
+double llmc_quantize_other_bytes(const struct llmc_parameters *p, size_t texts_nbytes)
 {
     double floats = 0;
     for (int32_t i = 0; i < p->count; i++)
         if (!llmc_parameter_takes_bits(p->table[i].kind))
             floats += (double)(p->table[i].rows * p->table[i].cols);
-    return VOCABULARY_SHARE * (double)vocabulary_nbytes + FLOAT_SHARE * sizeof(float) * floats + STRUCTURE_BYTES;
+    return TEXTS_SHARE * (double)texts_nbytes + FLOAT_SHARE * sizeof(float) * floats + STRUCTURE_BYTES;
 }
 
 /* Rows that are as one shortly before them: deflate makes nothing of them. Word pieces that share a row

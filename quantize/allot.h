@@ -24,8 +24,9 @@ struct llmc_allotment {
     const float *squares;              /* [total] llmc_quantize_sensitivity */
 };
 
-/* About the bytes in the file of parameters without bits and of structure, beside a vocabulary of so many bytes. */
-double llmc_quantize_other_bytes(const struct llmc_parameters *parameters, size_t vocabulary_nbytes);
+/* About the bytes in the file of parameters without bits and of structure, beside a vocabulary and labels of so many
+ * bytes. */
+double llmc_quantize_other_bytes(const struct llmc_parameters *parameters, size_t texts_nbytes);
 
 /* Sets the bits in the parameters' table (steps go); *bytes = those of the file, about. Errors: LLMC_ERR_CONFIG where 2 bits
  * everywhere are too many, with their bytes; LLMC_ERR_MEMORY. */

@@ -9,6 +9,7 @@
 #include "stage/measure.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* A batch counts 1 % of an averaged range. */
 #define RANGE_MOMENTUM 0.99
@@ -35,7 +36,7 @@ static const struct llmc_config_key keys[] = {
     LLMC_KEY("embedding_bits", struct settings, embedding_bits, INT, "8", 2, 8,
              "integers of the word and position embeddings")
     LLMC_KEY("bytes", struct settings, bytes, INT, "0", 0, INT32_MAX,
-             "largest `model.llmc`: each weight and embedding gets bits of its own, at most those of the two keys; 0: all "
+             "of `model.llmc`, about: each weight and embedding gets bits of its own, at most those of the two keys; 0: all "
              "have these")
     LLMC_KEY_ONE_OF("steps", struct settings, steps, step_modes, "learned",
                     "of the integers below 8 bits: by the largest magnitude of a row, or learned")
@@ -66,14 +67,16 @@ static llmc_status allot_bits(struct llmc_stage_work *work, const struct llmc_ca
     const struct settings *settings = work->stage->settings;
     struct llmc_state *state = &work->chain->state;
     struct llmc_parameters *p = &state->model.parameters;
-    size_t vocabulary_nbytes;
+    size_t texts_nbytes;
     float *squares = NULL;
     double bytes;
-    llmc_tokenizer_vocabulary(state->tokenizer, &vocabulary_nbytes);
+    llmc_tokenizer_vocabulary(state->tokenizer, &texts_nbytes);
+    for (int32_t i = 0; i < state->labels.count; i++)
+        texts_nbytes += strlen(state->labels.names[i]) + 1;
     LLMC_TRY(llmc_alloc(&squares, (size_t)p->total, sizeof *squares));
     llmc_parameters_set_bits(p, 0, 0);
     LLMC_TRY(llmc_quantize_sensitivity(&state->model, work->ops, calibration, squares));
-    const struct llmc_allotment allotment = {settings->bytes, llmc_quantize_other_bytes(p, vocabulary_nbytes),
+    const struct llmc_allotment allotment = {settings->bytes, llmc_quantize_other_bytes(p, texts_nbytes),
                                              settings->weight_bits, settings->embedding_bits,
                                              settings->steps == STEPS_LEARNED, squares};
     LLMC_TRY(llmc_quantize_allot(p, &allotment, &bytes));

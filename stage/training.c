@@ -180,6 +180,6 @@ exit:
 
 llmc_status llmc_stage_adopt_model(struct llmc_stage_work *work)
 {
-    work->chain->is_student = work->chain->is_student || work->type->kind.starts_student;
+    work->chain->is_student = work->chain->is_student || work->type->kind.makes & LLMC_THING_STUDENT;
     return llmc_stage_replace_text(&work->chain->state_path, work->product_path);
 }

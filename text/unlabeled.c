@@ -40,6 +40,7 @@ static bool ends_in(const char *path, const char *end)
 
 /* Where the columns stand; in a file without a header the text is the only one. */
 struct layout {
+    bool header;
     int32_t count, text, pair;
 };
 
@@ -59,6 +60,7 @@ static llmc_status read_layout(struct llmc_line_reader *reader, const struct llm
     LLMC_TRY(llmc_line_reader_next(reader, &header, &nbytes));
     if (!header)
         LLMC_FAIL(LLMC_ERR_DATA, "%s: the file is empty; its first line must name the columns", reader->path);
+    layout->header = true;
     layout->count = llmc_text_columns(header);
     LLMC_TRY(llmc_text_find_column(&layout->text, header, columns->text, reader->path));
     LLMC_TRY(llmc_text_find_column(&layout->pair, header, columns->text_pair, reader->path));
@@ -73,7 +75,7 @@ static llmc_status take_line(struct block *block, const struct llmc_line_reader 
     llmc_status status = LLMC_OK;
     char *copy;
     int32_t count = llmc_text_columns(line);
-    if (layout->count > 1 && count != layout->count)
+    if (layout->header && count != layout->count)
         LLMC_FAIL(LLMC_ERR_DATA, "%s:%zu: %d columns; the header has %d", reader->path, reader->number, count,
                   layout->count);
     LLMC_TRY(llmc_strdup(&copy, line));

@@ -49,7 +49,7 @@ bool llmc_pieces_is_character(const struct llmc_tokenizer *tokenizer, int32_t id
 }
 
 /* Whether some text can have this piece: its characters are what the normaliser leaves them, and those of a word; one alone
- * may be punctuation. */
+ * may be punctuation, or an ideograph that stands between blanks. */
 static bool is_reachable(const struct llmc_tokenizer *tokenizer, int32_t id, const struct piece *piece)
 {
     struct llmc_character out[LLMC_NORMALIZED_MAX];
@@ -59,11 +59,13 @@ static bool is_reachable(const struct llmc_tokenizer *tokenizer, int32_t id, con
     for (size_t at = 0; at < piece->nbytes;) {
         int32_t code;
         at += (size_t)llmc_utf8_decode(piece->bytes + at, piece->nbytes - at, &code);
-        bool found = false;
-        for (int i = 0, count = llmc_normalize(&tokenizer->rules, code, out); i < count; i++)
+        bool found = false, apart = false;
+        for (int i = 0, count = llmc_normalize(&tokenizer->rules, code, out); i < count; i++) {
+            apart = apart || out[i].kind == LLMC_CHARACTER_SPACE || out[i].kind == LLMC_CHARACTER_PUNCTUATION;
             found = found || (out[i].code == code && (out[i].kind == LLMC_CHARACTER_WORD ||
-                                                      (alone && out[i].kind == LLMC_CHARACTER_PUNCTUATION)));
-        if (!found)
+                                                      out[i].kind == LLMC_CHARACTER_PUNCTUATION));
+        }
+        if (!found || (apart && !alone))
             return false;
     }
     return true;

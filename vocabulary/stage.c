@@ -45,6 +45,9 @@ static llmc_status prepare(const struct llmc_stage_work *work)
         LLMC_FAIL(LLMC_ERR_CONFIG,
                   "%s: pieces is %d; allowed are %lld and more: the special tokens and the characters of the tokenizer stay",
                   work->stage->name, settings->pieces, (long long)pieces);
+    if (settings->bytes > 0 && settings->bytes < bytes)
+        LLMC_FAIL(LLMC_ERR_CONFIG, "%s: bytes is %d; the pieces that stay have at least %lld", work->stage->name,
+                  settings->bytes, (long long)bytes);
 exit:
     return status;
 }

@@ -110,11 +110,12 @@ exit:
     return status;
 }
 
-static llmc_status check_input(const struct llmc_compressed_tensor *tensor, enum llmc_parameter_kind kind)
+static llmc_status check_input(const struct llmc_compressed *content, int32_t index)
 {
+    const struct llmc_compressed_tensor *tensor = &content->tensors[index];
     if (!tensor->has_input)
         return LLMC_OK;
-    if (kind != LLMC_PARAMETER_LINEAR)
+    if (llmc_site_of_parameter(&content->architecture, index) < 0)
         return llmc_error(LLMC_ERR_FORMAT, "input %s: only linear layers of encoder and pooler have one",
                           tensor->name);
     if (tensor->number != LLMC_I8)
@@ -188,7 +189,7 @@ llmc_status llmc_compressed_check_structure(const struct llmc_compressed *conten
         if (tensor->rows != rows || tensor->cols != cols)
             LLMC_FAIL(LLMC_ERR_FORMAT, "tensor %s: [%lld, %lld] instead of [%lld, %lld]", name,
                       (long long)tensor->rows, (long long)tensor->cols, (long long)rows, (long long)cols);
-        LLMC_TRY(check_input(tensor, kind));
+        LLMC_TRY(check_input(content, count));
     }
     if (content->tensor_count != count)
         LLMC_FAIL(LLMC_ERR_FORMAT, "tensor %s: not part of this architecture", content->tensors[count].name);

@@ -322,8 +322,8 @@ static void build(struct bert *bert)
     const char *words = look_up(bert, &t[LLMC_WORDS], ids);
     if (a->embedding_rank) {
         const struct llmc_compressed_tensor *projection = &t[llmc_head_parameter(a, LLMC_WORD_PROJECTION)];
-        words = llmc_onnx_node(graph, "MatMul", name_at(bert, projection, ".words"),
-                               INPUTS(words, matrix(bert, projection)));
+        const char *factor = matrix(bert, projection); /* before the name: both write it */
+        words = llmc_onnx_node(graph, "MatMul", name_at(bert, projection, ".words"), INPUTS(words, factor));
     }
     const char *positions = look_up(bert, &t[LLMC_POSITIONS], position_ids(bert, ids));
     types = look_up(bert, &t[LLMC_TYPES], types);

@@ -23,13 +23,15 @@ static void the_highest_is_the_answer(void **state)
 static void measures_count(void **state)
 {
     (void)state;
-    static const int64_t two[] = {50, 10, 5, 35}, three[] = {2, 1, 0, 0, 3, 1, 0, 0, 0}, none[4] = {0};
+    static const int64_t two[] = {50, 10, 5, 35}, three[] = {2, 1, 0, 0, 3, 1, 0, 0, 0}, absent[] = {2, 1, 0, 0, 3, 0, 0, 0, 0},
+                         none[4] = {0};
     assert_string_equal(llmc_task_single_label.measures[0].name, "accuracy");
     assert_string_equal(llmc_task_single_label.measures[1].name, "f1");
     assert_true(measure(0, two, 2) == 0.85);
     assert_true(fabs(measure(1, two, 2) - 70.0 / 85) < 1e-15);
     assert_true(fabs(measure(0, three, 3) - 5.0 / 7) < 1e-15);
     assert_true(fabs(measure(1, three, 3) - (0.8 + 0.75 + 0) / 3) < 1e-15);
+    assert_true(fabs(measure(1, absent, 3) - (0.8 + 6.0 / 7) / 2) < 1e-15); /* neither there nor predicted */
     assert_true(measure(0, none, 2) == 0 && measure(1, none, 2) == 0);
 }
 

@@ -66,6 +66,8 @@ def main():
         rows = [f"{text}\t{float(b)!r}\t{float(a)!r}" for text, (a, b) in zip(texts, logits)]
         (world.root / "answers.tsv").write_text("sentence\t1\t0\n" + "\n".join(rows) + "\n")
         same("a TSV with texts and turned labels", "tsv", "answers.tsv")
+        (world.root / "blank.tsv").write_text((world.root / "answers.tsv").read_text() + "\n\n")
+        same("a TSV with empty lines at its end", "blank", "blank.tsv")
         with gzip.open(world.root / "short.tsv.gz", "wt") as file:
             file.write("0\t1\n" + "".join(f"{float(a)!r}\t{float(b)!r}\n" for a, b in logits))
         same("a packed TSV without texts", "packed", "short.tsv.gz")
@@ -74,7 +76,8 @@ def main():
         probabilities = exponents / exponents.sum(1, keepdims=True)
         write_h5(world.root / "probabilities.h5", np.vstack([probabilities, [[0, 1]] * len(more)]), texts + more)
         result = run(ALONE, "alone", "probabilities.h5", "stages.logits.holds=probabilities", "data.unlabeled=[more.txt]")
-        expect(result.returncode == 0, f"without a teacher stage {result.stderr[-300:] if result.returncode else ''}")
+        expect(result.returncode == 0 and "dev accuracy" in result.stderr and "agreement" not in result.stderr,
+               f"without a teacher stage, and so without agreement {result.stderr[-300:] if result.returncode else ''}")
         got = read_logits(world.root / "alone")
         apart = np.abs(np.diff(got[:len(texts)], axis=1) - np.diff(logits.astype(np.float64), axis=1)).max()
         expect(apart <= PROBABILITY_TOLERANCE, f"probabilities are logits again: within {apart:.1e}")
@@ -87,6 +90,11 @@ def main():
         write_h5(world.root / "probabilities.h5", np.vstack([probabilities, [[1, 0]] * len(more)]), texts + more)
         changed = run(ALONE, "alone", "probabilities.h5", "stages.logits.holds=probabilities", "data.unlabeled=[more.txt]")
         expect("01-logits: starts" in changed.stderr and "02-distill: starts" in changed.stderr, "another content does")
+
+        write_h5(world.root / "printed.h5", np.floor(100 * probabilities) / 100)
+        result = run(ALONE, "printed", "printed.h5", "stages.logits.holds=probabilities")
+        got = read_logits(world.root / "printed") if result.returncode == 0 else np.zeros(2)
+        expect(result.returncode == 0 and np.allclose(np.exp(got).sum(1), 1, atol=1e-5), "probabilities of two digits sum to 1 again")
 
         def refused(what, words, status, *sets, config=GIVEN, file="bad.h5"):
             result = run(config, "refused", file, *sets)
@@ -106,6 +114,7 @@ def main():
         refused_h5("too many labels", ["[600, 2]"], 6, np.hstack([logits, logits]))
         refused_h5("numbers in FP64", ["logits"], 4, logits, number=np.float64)
         refused_h5("no names of labels", ["labels"], 4, logits, labels=None)
+        refused_h5("a label named twice", ["\"0\"", "twice"], 6, logits, labels="0\n0")
         refused_h5("another label", ["no label \"2\""], 6, logits, labels="0\n2")
         refused_h5("a label too few", ["1 names", "2 labels"], 6, logits, labels="0")
         refused_h5("answers to other texts", ["crc32", "row 1 "], 6, logits, texts[1:] + texts[:1])
@@ -120,7 +129,8 @@ def main():
                                       ("another text", [":3", "another text", "text 2"], rows[1], "good\t1\t0"),
                                       ("a column too few", [":3", "2 columns"], rows[1], "1\t0"),
                                       ("no column of a label", [":1", "no column \"1\""], "sentence\t1\t0", "sentence\tx\t0"),
-                                      ("a row too few", ["599 texts"], rows[-1] + "\n", "")):
+                                      ("a row too few", ["599 texts"], rows[-1] + "\n", ""),
+                                      ("a row too many", ["more than 600 texts"], rows[-1], f"{rows[-1]}\n{rows[-1]}")):
             content = (world.root / "answers.tsv").read_text()
             (world.root / "bad.tsv").write_text(content.replace(old, new) if old == rows[-1] + "\n" else content.replace(old, new, 1))
             refused(f"a TSV with {what}", ["bad.tsv", *words], 6, file="bad.tsv")

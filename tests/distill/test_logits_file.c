@@ -80,8 +80,29 @@ static void test_refused(void **state)
     assert_non_null(strstr(llmc_error_message(), "row 5"));
 }
 
+/* Sealing and renaming are two steps; what stopped between them is finished. */
+static void test_stop_behind_the_seal(void **state)
+{
+    char part[256], path[256];
+    struct llmc_logits_file file;
+    (void)state;
+    snprintf(part, sizeof part, "%s", test_path("part.h5"));
+    snprintf(path, sizeof path, "%s", test_path("logits.h5"));
+    logits[5 * LABELS] = 0;
+    assert_ok(llmc_logits_file_begin(&file, part, "key", TEXTS, &labels));
+    add(&file, TEXTS);
+    assert_ok(llmc_logits_file_finish(&file, path));
+    assert_int_equal(rename(path, part), 0);
+    assert_ok(llmc_logits_file_begin(&file, part, "key", TEXTS, &labels));
+    assert_int_equal(file.done, TEXTS);
+    assert_ok(llmc_logits_file_finish(&file, path));
+    assert_ok(llmc_logits_file_open(&file, path, TEXTS, LABELS));
+    llmc_logits_file_close(&file);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_stops), cmocka_unit_test(test_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_stops), cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_stop_behind_the_seal)};
     return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
 }

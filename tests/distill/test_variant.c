@@ -165,6 +165,12 @@ static void test_changes(void **state)
         for (int32_t t = 1; t < batch.tokens - 1; t++)
             assert_int_equal(batch.ids[t], MASK);
 
+        variants = make(&single, 0.01, 0, 0, 0); /* what is absent does not stand in for what happens rarely */
+        assert_ok(llmc_batch_begin(&batch, 0));
+        assert_ok(llmc_variant_add(&variants, text, i, i, &batch));
+        for (int32_t t = 0; t < batch.tokens; t++)
+            assert_true(batch.ids[t] == MASK || batch.tokens < length || batch.ids[t] == ids[t]);
+
         variants = make(&single, 0, 1, 0, 0);
         assert_ok(llmc_batch_begin(&batch, 0));
         assert_ok(llmc_variant_add(&variants, text, i, i, &batch));

@@ -99,6 +99,8 @@ def check_folders(world):
         each.append(logits_of(world.root / name).astype(np.float64))
     expect(np.array_equal(((each[0] + each[1]) / 2).astype(np.float32), logits_of(world.root / "both")), "their logits are averaged")
 
+    (world.root / "two.yaml").write_text(SHORT.replace("  - {stage: logits", "  - {stage: teacher, epochs: 1}\n  - {stage: logits"))
+
     def refused(what, words, *sets, config="folders.yaml"):
         result = world.run(*(part for text in sets for part in ("--set", text)), config=config, runs="refused")
         message = result.stderr.strip().splitlines()[-1]
@@ -117,6 +119,8 @@ def check_folders(world):
     refused("seeds and folders", ["teacher.folder", "several teachers"], "teacher.seeds=[1, 2]", "teacher.folder=[one, two]", config="several.yaml")
     refused("equal seeds", ["teacher.seeds", "1 twice"], "teacher.seeds=[1, 2, 1]", config="several.yaml")
     refused("seeds without a teacher stage", ["teacher.seeds", "teacher stage"], "teacher.seeds=[1, 2]", "teacher.folder=one")
+    refused("a folder without classifier behind one with", ["bert", "no classifier"], "teacher.folder=[one, bert]")
+    refused("seeds and two teacher stages", ["teacher.seeds", "one teacher stage"], "teacher.seeds=[1]", config="two.yaml")
     refused("seeds for a classifier that is kept", ["teacher.seeds", "keep"], "teacher.folder=one", config="several.yaml")
 
 

@@ -39,11 +39,13 @@ def calibration_error(answers, probabilities, label):
     return np.abs(share - mean) @ counts[counts > 0] / len(label)
 
 
-def check(labels, count, seed):
+def check(labels, count, seed, absent=0):
+    """The first `absent` labels are neither there nor answered."""
     rng = np.random.default_rng(seed)
-    label = rng.integers(0, labels, count)
+    label = rng.integers(absent, labels, count)
     logits = rng.normal(size=(count, labels)) * 2
     logits[np.arange(count), label] += 1.5
+    logits[:, :absent] -= 50
     other = logits + rng.normal(size=logits.shape)
     probabilities, teacher = (torch.softmax(torch.tensor(x, dtype=torch.float32), 1) for x in (other, logits))
     answers, teacher_answers = probabilities.argmax(1).numpy(), teacher.argmax(1).numpy()
@@ -67,7 +69,7 @@ def check(labels, count, seed):
         checks.expect(abs(got[name] - value) < tolerance, f"{labels} labels, {count} texts: {name} {got[name]:.6f}")
 
 
-for case in ((2, 872, 1), (6, 500, 2), (77, 3080, 3), (2, 10, 4)):
+for case in ((2, 872, 1), (6, 500, 2), (77, 3080, 3), (2, 10, 4), (77, 3080, 5, 5)):
     check(*case)
 same = np.array([0, 1, 1, 0])
 sure = np.eye(2, dtype=np.float32)[same]

@@ -106,6 +106,7 @@ static void test_refused(void **state)
     REFUSED("header.tsv", "sentence\tid\n", &single, LLMC_ERR_DATA, "no texts");
     REFUSED("other.tsv", "text\tid\na\t1\n", &single, LLMC_ERR_DATA, "no column \"sentence\"; the columns are: text id");
     REFUSED("ragged.tsv", "sentence\tid\na\t1\nb\n", &single, LLMC_ERR_DATA, "ragged.tsv:3: 1 columns; the header has 2");
+    REFUSED("one.tsv", "sentence\na\t1\n", &single, LLMC_ERR_DATA, "one.tsv:2: 2 columns; the header has 1");
     REFUSED("single.txt", "a\n", &pairs, LLMC_ERR_CONFIG, "makes no pairs; allowed are .tsv");
     REFUSED("pointer.txt", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", &single, LLMC_ERR_FORMAT, "git-lfs");
     assert_fails(llmc_unlabeled_read(spool, test_path("nowhere"), &single, tokenizer, TOKENS_MAX), LLMC_ERR_IO, "nowhere");

@@ -12,10 +12,11 @@
 #include <cmocka.h>
 
 static const struct llmc_tokenizer_rules rules = {true, true, true, true};
-/* 0..4 special, 5 [unused0], 6..11 characters, 12.. pieces. "##!" and "A" no text has; "##cz" has a z of its own nowhere. */
+/* 0..4 special, 5 [unused0], 6..11 characters, 12.. pieces. "##!" and "A" no text has, nor an ideograph beside other
+ * characters; "##cz" has a z of its own nowhere. */
 static const char pieces[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n[unused0]\na\nb\n!\n##a\n##b\n##c\nab\n##bc\nabc\n##!\nA\n##cz\nab\n"
-                             "b!\n";
-enum { UNUSED = 5, CHARACTER = 6, FIRST_AB = 12, BC, ABC, BANG, UPPER, CZ, AB, B_BANG, TOTAL };
+                             "b!\n##\xe6\xbc\xa2\n\xe6\xbc\xa2" "a\n";
+enum { UNUSED = 5, CHARACTER = 6, FIRST_AB = 12, BC, ABC, BANG, UPPER, CZ, AB, B_BANG, IDEOGRAPH, BESIDE_IDEOGRAPH, TOTAL };
 
 struct texts {
     struct llmc_tokenizer *tokenizer;
@@ -83,6 +84,7 @@ static void test_budgets(void **state)
     assert_true(keeps(&choice, ABC) && keeps(&choice, AB) && keeps(&choice, CZ));
     assert_false(keeps(&choice, BC) || keeps(&choice, FIRST_AB) || keeps(&choice, BANG) || keeps(&choice, UPPER));
     assert_false(keeps(&choice, UNUSED) || keeps(&choice, B_BANG));
+    assert_false(keeps(&choice, IDEOGRAPH) || keeps(&choice, BESIDE_IDEOGRAPH));
     assert_int_equal(choice.tokens, 3 + 2 + 1 + 3 + 1 + 2); /* abbc: ab ##b ##c */
     llmc_pieces_choice_release(&choice);
 

@@ -38,20 +38,21 @@ static int sample_value(int32_t t, int64_t i, int limit)
 }
 
 /* Every number format, dense and sparse, and input quantisers on all linear layers of the encoder. */
-static struct llmc_compressed make_sample_of(const struct llmc_layer_shape layers[2])
+static struct llmc_compressed make_sample_of(const struct llmc_layer_shape layers[2], int32_t rank)
 {
     static const char *const labels[] = {"negative", "positive", "mixed"};
     static const char vocabulary[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n##b\n";
     struct llmc_compressed sample = {
         .architecture = {.vocabulary = 9, .positions = 12, .types = 2, .hidden = 10, .head_width = 5, .labels = 3,
-                         .activation = LLMC_GELU_TANH, .norm_epsilon = 1e-12f, .layers = 2, .layer = {layers[0], layers[1]}},
+                         .activation = LLMC_GELU_TANH, .norm_epsilon = 1e-12f, .layers = 2, .layer = {layers[0], layers[1]},
+                         .embedding_rank = rank},
         .tokens_max = 11,
         .rules = {.lowercase = true, .clean = true},
         .vocabulary_nbytes = sizeof vocabulary - 1,
     };
     char name[LLMC_PARAMETER_NAME_NBYTES];
     enum llmc_parameter_kind kind;
-    sample.tensor_count = llmc_head_parameter(&sample.architecture, LLMC_HEAD_PARAMETERS);
+    sample.tensor_count = llmc_parameter_count(&sample.architecture);
     sample.vocabulary = strdup(vocabulary);
     sample.origin = strdup("{\"stage\": \"test\"}");
     sample.labels = make(3, sizeof *sample.labels);
@@ -89,13 +90,13 @@ static struct llmc_compressed make_sample_of(const struct llmc_layer_shape layer
 
 static struct llmc_compressed make_sample(void)
 {
-    return make_sample_of((const struct llmc_layer_shape[]){{2, 7}, {2, 7}});
+    return make_sample_of((const struct llmc_layer_shape[]){{2, 7}, {2, 7}}, 0);
 }
 
 /* One lost a head, the other neurons. */
 static struct llmc_compressed make_layered_sample(void)
 {
-    return make_sample_of((const struct llmc_layer_shape[]){{1, 7}, {2, 3}});
+    return make_sample_of((const struct llmc_layer_shape[]){{1, 7}, {2, 3}}, 0);
 }
 
 static void check_round_trip(struct llmc_compressed a)
@@ -278,6 +279,29 @@ static void test_writer_refuses_broken_contents(void **state)
     llmc_compressed_release(&sample);
 }
 
+/* The projection of factored words has no input of its own: it goes by theirs. */
+static void test_projection_without_input(void **state)
+{
+    (void)state;
+    struct llmc_compressed sample = make_sample_of((const struct llmc_layer_shape[]){{2, 7}, {2, 7}}, 4);
+    struct llmc_compressed_tensor *projection =
+        &sample.tensors[llmc_head_parameter(&sample.architecture, LLMC_WORD_PROJECTION)];
+    free(projection->data);
+    projection->number = LLMC_I8;
+    projection->bits = 8;
+    projection->data = make((size_t)(projection->rows * projection->cols), 1);
+    projection->scales = make((size_t)projection->rows, sizeof(float));
+    for (int64_t row = 0; row < projection->rows; row++)
+        projection->scales[row] = 1;
+    check_round_trip(sample);
+    sample = make_sample_of((const struct llmc_layer_shape[]){{2, 7}, {2, 7}}, 4);
+    projection = &sample.tensors[llmc_head_parameter(&sample.architecture, LLMC_WORD_PROJECTION)];
+    projection->has_input = true;
+    projection->input_scale = 1;
+    expect_not_written(&sample, "only linear layers of encoder and pooler");
+    llmc_compressed_release(&sample);
+}
+
 static void test_missing_files(void **state)
 {
     (void)state;
@@ -316,6 +340,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_same_content_same_bytes),
         cmocka_unit_test(test_damage_is_refused),
         cmocka_unit_test(test_writer_refuses_broken_contents),
+        cmocka_unit_test(test_projection_without_input),
         cmocka_unit_test(test_missing_files),
     };
     return cmocka_run_group_tests(tests, NULL, remove_files);
