@@ -143,6 +143,16 @@ def check_time(world):
     expect(tables[0].exists(), "llmc runs --clean leaves the times")
 
 
+def check_distill_behind(world):
+    """A teacher that is pruned itself; a distillation behind goes on with what is left of it."""
+    write(world, CONFIG[:CONFIG.index("  - {stage: distill")] + STRUCTURE.replace("epochs: 2", "epochs: 0.2") +
+          "  - {stage: distill, epochs: 0.2, relations_weight: 1}\n")
+    result = world.run("--set", "name=behind")
+    folder = world.root / "runs/behind"
+    expect(result.returncode == 0 and linear_weights(folder / "03-structure.h5") == linear_weights(folder / "04-distill.h5"),
+           f"a distillation behind keeps the shape {result.stderr[-300:] if result.returncode else ''}")
+
+
 def check_refusals(world):
     def refused(what, words, config):
         write(world, config)
@@ -168,6 +178,7 @@ def main():
         folder, _ = check_removed(world)
         check_engines(world, folder)
         check_refusals(world)
+        check_distill_behind(world)
         check_time(world)
         write(world, CONFIG)
         check_kills(world, folder)
