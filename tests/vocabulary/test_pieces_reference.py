@@ -139,7 +139,7 @@ with tempfile.TemporaryDirectory() as folder:
     assert 999_000 < used <= 1_000_000, used
     check(folder, train, dev, "count_min", 10, old)
     check_pairs(folder, train, old)
-    assert "allowed are 1907 and more" in keep(folder, train[:10], "pieces", 1906, refused=True)
+    assert "allowed are 1663 and more" in keep(folder, train[:10], "pieces", 1662, refused=True)
     # Texts of a few words: the characters stay all the same.
-    tokenizer, *_ = keep(folder, ["a good film", "film"], "pieces", 1910)
+    tokenizer, *_ = keep(folder, ["a good film", "film"], "pieces", 1670)
     assert unknown(tokenizer, ["zebra ß Ωmega"]) == unknown(old, ["zebra ß Ωmega"]) == [0]
