@@ -128,8 +128,7 @@ llmc_status llmc_costs_of_times(struct llmc_costs *costs, const struct llmc_arch
     LLMC_TRY(make_path(description, runs_folder, &path));
     *measured = llmc_json_file_read(path, &table) != LLMC_OK || !is_whole(costs, table);
     if (*measured) {
-        if (table)
-            unlink(path); /* damaged */
+        unlink(path); /* missing, or damaged */
         LLMC_TRY(measure_all(costs, architecture, length, description, path));
         json_decref(table);
         table = NULL;

@@ -139,6 +139,9 @@ def check_time(world):
     expect(len(stays) == 2 and float(stays[-1].split(": ")[1].split(" %")[0]) <= 50, f"told: {stays[-1:]}")
     again = world.run("--set", "name=timed")
     expect("04-structure: finished before" in again.stderr and "measured" not in again.stderr, "again, nothing is measured or done")
+    tables[0].write_text("{")
+    again = world.run("--set", "name=timed", "--stop-after", "structure")
+    expect(again.returncode == 0 and "measured the time" in again.stderr, "a damaged table is measured anew")
     subprocess.run([LLMC, "runs", "--runs", "runs", "--clean"], cwd=world.root, check=True, capture_output=True)
     expect(tables[0].exists(), "llmc runs --clean leaves the times")
 
