@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* As in configs/sst2.yaml, but a constant learning rate. */
+/* As in experiments/results/sst2, but a constant learning rate. */
 #define LEARNING_RATE 1e-4
 #define WEIGHT_DECAY 0.01f
 #define CLIP_NORM 1.0f

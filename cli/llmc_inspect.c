@@ -132,9 +132,9 @@ static llmc_status print_json(const struct llmc_compressed *content, const char 
         origin = llmc_command_json_text(content->origin);
     json_t *architecture = json_pack(
         "{s:i, s:i, s:i, s:i, s:i, s:i, s:o, s:o, s:i, s:i, s:s, s:f, s:i}", "vocabulary", a->vocabulary, "positions",
-        a->positions, "types", a->types, "hidden", a->hidden, "embedding_rank", a->embedding_rank, "layers", a->layers, "heads", heads, "ffn", ffn,
-        "head_width", a->head_width, "labels", a->labels, "activation", llmc_activation_name(a->activation), "norm_epsilon",
-        (double)a->norm_epsilon, "tokens_max", content->tokens_max);
+        a->positions, "types", a->types, "hidden", a->hidden, "embedding_rank", a->embedding_rank, "layers", a->layers,
+        "heads", heads, "ffn", ffn, "head_width", a->head_width, "labels", a->labels,
+        "activation", llmc_activation_name(a->activation), "norm_epsilon", (double)a->norm_epsilon, "tokens_max", content->tokens_max);
     json_t *json = json_pack("{s:o, s:I, s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:I, s:I, s:o}", "file",
                              llmc_command_json_text(path), "file_bytes", (json_int_t)llmc_file_nbytes(path),
                              "task", llmc_task_single_label.name, "architecture", architecture, "labels", labels, "origin", origin,

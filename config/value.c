@@ -172,7 +172,8 @@ static llmc_status read_texts(const struct reading *reading, struct llmc_yaml *y
     struct llmc_text_list list = {0};
     llmc_status status = LLMC_OK;
     LLMC_TRY(check_list(reading, node, LLMC_TEXT_LIST_MAX));
-    LLMC_TRY(llmc_alloc(&list.texts, LLMC_TEXT_LIST_MAX, sizeof *list.texts));
+    size_t count = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
+    LLMC_TRY(llmc_alloc(&list.texts, count + 1, sizeof *list.texts));
     for (const yaml_node_item_t *item = node->data.sequence.items.start; item < node->data.sequence.items.top; item++) {
         list.count++;
         LLMC_TRY(read_text(reading, llmc_yaml_node(yaml, *item), &list.texts[list.count - 1]));

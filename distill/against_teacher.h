@@ -40,7 +40,8 @@ extern const char *const llmc_distill_distances[];
     LLMC_KEY("relation_layer", struct_, field_.features.relation_layer, INT, "-1", -1, LLMC_INT_LIST_MAX - 1,           \
              "teacher layer whose relations the last one follows; -1: the last")                                        \
     LLMC_KEY("relation_heads", struct_, field_.features.relation_heads, INT, "0", 0, 8192,                              \
-             "into which queries, keys and values are divided; 0: the teacher's attention heads, or the most below that fit both")
+             "into which queries, keys and values are divided; 0: the teacher's attention heads, or the most "          \
+             "below that fit both")
 
 /* Refuses before the first stage of a run what `settings` cannot do for the student that the configuration describes.
  * Errors: LLMC_ERR_CONFIG. */

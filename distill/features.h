@@ -17,7 +17,7 @@ struct llmc_feature_settings {
     double hidden_weight, embedding_weight, relations_weight; /* 0: without */
     struct llmc_int_list teacher_layers; /* [student's layers] whose output each of them follows, -1: none; empty: below */
     int32_t relation_layer;              /* of the teacher, for the student's last; -1: its last */
-    int32_t relation_heads;              /* 0: the attention heads of the teacher's layer */
+    int32_t relation_heads;              /* 0: the attention heads of the teacher's layer, or the most below that fit both */
 };
 
 /* Without teacher_layers, a student's layer follows the teacher's that stood before the next one that the student has a

@@ -382,10 +382,11 @@ static llmc_status give_teacher(struct run *run)
         return llmc_error(LLMC_ERR_CONFIG, "%s: teacher.head: %s needs a teacher stage, which trains it", config->path,
                           config->teacher.head == LLMC_HEAD_NEW ? "new" : "continue");
     const struct llmc_data *data = &run->data;
-    for (int32_t i = 0; i < data->teacher_count || i == 0; i++)
-        if (data->teacher_count > 0 ? !data->teachers[i].answers : !data->teacher_answers)
-            return llmc_error(LLMC_ERR_CONFIG, "%s has no classifier (classifier.weight): put a teacher stage first",
-                              data->teacher_count > 0 ? data->teachers[i].folder : data->teacher_folder);
+    const char *without = data->teacher_answers ? NULL : data->teacher_folder;
+    for (int32_t i = 0; i < data->teacher_count && !without; i++)
+        without = data->teachers[i].answers ? NULL : data->teachers[i].folder;
+    if (without)
+        return llmc_error(LLMC_ERR_CONFIG, "%s has no classifier (classifier.weight): put a teacher stage first", without);
     run->given_teacher = (struct llmc_stage_config){.kind = &llmc_run_teacher_stage.kind, .name = "00-teacher"};
     return llmc_alloc(&run->given_teacher.settings, 1, llmc_run_teacher_stage.kind.settings_nbytes);
 }

@@ -11,7 +11,8 @@
 
 enum { BITS_MIN = 2, BITS_MAX = 8 };
 
-/* Deflated vocabularies and labels have half of their bytes; floating point, 9 of 10; HDF5's structure and the origin, this. */
+/* Deflated vocabularies and labels have half of their bytes; floating point, 9 of 10; HDF5's structure and the origin,
+ * this. */
 #define TEXTS_SHARE 0.5
 #define FLOAT_SHARE 0.93
 #define STRUCTURE_BYTES 8000.0
@@ -58,9 +59,11 @@ static double entropy_bytes(const int8_t *integers, int64_t rows, int64_t cols, 
     int64_t counts[256] = {0}, count = 0;
     double bits = 0;
     for (int64_t row = 0; row < rows; row++) {
-        for (int64_t i = row * cols; i < (row + 1) * cols && !repeats[row]; i++)
+        if (repeats[row])
+            continue;
+        for (int64_t i = row * cols; i < (row + 1) * cols; i++)
             counts[(uint8_t)integers[i]]++;
-        count += repeats[row] ? 0 : cols;
+        count += cols;
     }
     for (int i = 0; i < 256; i++)
         bits -= counts[i] ? (double)counts[i] * log2((double)counts[i] / (double)count) : 0;

@@ -11,6 +11,15 @@ enum { TEXTS = 1000, LABELS = 3, BATCH = 37 };
 static char *names[] = {"a", "b", "c"};
 static const struct llmc_labels labels = {names, LABELS};
 static float logits[TEXTS * LABELS];
+static char part[256], path[256];
+
+static int make_paths(void **state)
+{
+    int failed = make_test_folder(state);
+    snprintf(part, sizeof part, "%s", test_path("part.h5"));
+    snprintf(path, sizeof path, "%s", test_path("logits.h5"));
+    return failed;
+}
 
 /* Adds texts up to `end`, saving after every batch but the last. */
 static void add(struct llmc_logits_file *file, int64_t end)
@@ -24,13 +33,10 @@ static void add(struct llmc_logits_file *file, int64_t end)
 
 static void test_stops(void **state)
 {
-    char part[256], path[256];
     struct llmc_logits_file file;
     static float read[TEXTS * LABELS];
     const int64_t shape[2] = {TEXTS, LABELS}, rows[] = {999, 0, 500, 500};
     (void)state;
-    snprintf(part, sizeof part, "%s", test_path("part.h5"));
-    snprintf(path, sizeof path, "%s", test_path("logits.h5"));
     for (int i = 0; i < TEXTS * LABELS; i++)
         logits[i] = (float)i * 0.25f;
 
@@ -63,11 +69,8 @@ static void test_stops(void **state)
 /* A part of other texts is begun anew; one with a number that is none is refused when it is finished. */
 static void test_refused(void **state)
 {
-    char part[256], path[256];
     struct llmc_logits_file file;
     (void)state;
-    snprintf(part, sizeof part, "%s", test_path("part.h5"));
-    snprintf(path, sizeof path, "%s", test_path("logits.h5"));
     assert_ok(llmc_logits_file_begin(&file, part, "key", TEXTS, &labels));
     add(&file, 2 * BATCH);
     llmc_logits_file_close(&file);
@@ -83,11 +86,8 @@ static void test_refused(void **state)
 /* Sealing and renaming are two steps; what stopped between them is finished. */
 static void test_stop_behind_the_seal(void **state)
 {
-    char part[256], path[256];
     struct llmc_logits_file file;
     (void)state;
-    snprintf(part, sizeof part, "%s", test_path("part.h5"));
-    snprintf(path, sizeof path, "%s", test_path("logits.h5"));
     logits[5 * LABELS] = 0;
     assert_ok(llmc_logits_file_begin(&file, part, "key", TEXTS, &labels));
     add(&file, TEXTS);
@@ -104,5 +104,5 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_stops), cmocka_unit_test(test_refused),
                                        cmocka_unit_test(test_stop_behind_the_seal)};
-    return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
+    return cmocka_run_group_tests(tests, make_paths, remove_test_folder);
 }
