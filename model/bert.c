@@ -181,12 +181,14 @@ const struct llmc_quantizer *llmc_bert_site_quantizer(const struct llmc_bert *mo
     return &model->inputs[site];
 }
 
-double llmc_bert_macs(const struct llmc_architecture *a, double tokens, double tokens_squared)
+double llmc_bert_macs(const struct llmc_architecture *a, double tokens, double tokens_squared, bool first_only)
 {
     double hidden = a->hidden, macs = hidden * hidden + hidden * a->labels + tokens * hidden * a->embedding_rank;
     for (int32_t i = 0; i < a->layers; i++) {
         double attention = llmc_architecture_attention(a, i), ffn = a->layer[i].ffn;
-        macs += tokens * hidden * (4 * attention + 2 * ffn) + 2 * attention * tokens_squared;
+        bool first = first_only && i + 1 == a->layers;
+        double asking = first ? 1 : tokens, pairs = first ? tokens : tokens_squared;
+        macs += hidden * (2 * attention * (tokens + asking) + 2 * ffn * asking) + 2 * attention * pairs;
     }
     return macs;
 }

@@ -142,7 +142,9 @@ llmc_status llmc_bert_backward(struct llmc_bert *model, struct llmc_ops *ops, co
                                struct llmc_activations *activations, const float *dlogits,
                                struct llmc_gradients *gradients);
 
-/* Multiply-adds of one text of `tokens` tokens: linear layers, attention, head. */
-double llmc_bert_macs(const struct llmc_architecture *architecture, double tokens, double tokens_squared);
+/* Multiply-adds of one text of `tokens` tokens: linear layers, attention, head. With `first_only`, the last layer answers
+ * for the first token alone, as in the runtime: the others give only their keys and values. */
+double llmc_bert_macs(const struct llmc_architecture *architecture, double tokens, double tokens_squared,
+                      bool first_only);
 
 #endif

@@ -174,7 +174,8 @@ static llmc_status measure(struct llmc_stage_work *work, struct llmc_run_record 
         struct llmc_text_lengths lengths;
         LLMC_TRY(llmc_data_dev_lengths(data, state->tokenizer, state->tokens_max, &lengths));
         row->parameters = llmc_parameters_count(p, &row->nonzero_parameters);
-        row->macs_per_example = llmc_bert_macs(&p->architecture, lengths.tokens, lengths.tokens_squared);
+        row->macs_per_example = llmc_bert_macs(&p->architecture, lengths.tokens, lengths.tokens_squared,
+                                               strcmp(work->type->engine, "runtime") == 0);
     }
     snprintf(row->engine, sizeof row->engine, "%s", work->type->engine);
     record->row = *row;

@@ -84,9 +84,9 @@ struct input {
     size_t stride;
 };
 
-/* Outputs of the panels first..last-1, which are the target's columns from 0 on. */
+/* Outputs of the panels first..last-1, which are the target's columns from 0 on, for the first `rows` of the input. */
 static void linear_part(struct pass *pass, const struct llmc_rt_linear *linear, int32_t first, int32_t last,
-                        struct input input, const struct llmc_rt_target *target)
+                        struct input input, int64_t rows, const struct llmc_rt_target *target)
 {
     int32_t end = last * LLMC_PANEL, outputs = (end < linear->outputs ? end : linear->outputs) - first * LLMC_PANEL;
     if (linear->integer) {
@@ -96,15 +96,15 @@ static void linear_part(struct pass *pass, const struct llmc_rt_linear *linear, 
         part.start += first * LLMC_PANEL;
         part.scale += first * LLMC_PANEL;
         part.bias += first * LLMC_PANEL;
-        pass->kernels->linear_i8(&part, 0, last - first, input.u8, input.stride, pass->rows, target);
+        pass->kernels->linear_i8(&part, 0, last - first, input.u8, input.stride, rows, target);
         if (pass->profile)
-            pass->profile->integer_operations += 2.0 * (double)pass->rows * linear->inputs * outputs;
+            pass->profile->integer_operations += 2.0 * (double)rows * linear->inputs * outputs;
     } else {
         struct llmc_rt_weights_f32 part = linear->f32;
         part.n = outputs;
         part.panels += (size_t)first * (size_t)part.k * LLMC_PANEL;
         part.bias += first * LLMC_PANEL;
-        pass->kernels->vectors->linear_f32(&part, 0, last - first, input.f32, input.stride, pass->rows, target);
+        pass->kernels->vectors->linear_f32(&part, 0, last - first, input.f32, input.stride, rows, target);
     }
     lap(pass, linear->integer ? LLMC_PART_INTEGERS : LLMC_PART_FLOATS);
 }
@@ -120,7 +120,7 @@ static void linear(struct pass *pass, const struct llmc_rt_linear *linear, struc
     else
         target.u8 += column;
     if (share.end > share.begin)
-        linear_part(pass, linear, (int32_t)share.begin, (int32_t)share.end, input, &target);
+        linear_part(pass, linear, (int32_t)share.begin, (int32_t)share.end, input, pass->rows, &target);
     wait(pass);
 }
 
@@ -206,14 +206,23 @@ static struct heads heads_from(const struct llmc_architecture *architecture, int
     return (struct heads){first, last, panel, (last * width + LLMC_PANEL - 1) / LLMC_PANEL - panel};
 }
 
-/* scratch->qkv = queries, keys and values of these heads: [rows, 3, panels of numbers]. */
-static void project(struct pass *pass, const struct llmc_rt_linear *qkv, const struct heads *heads)
+/* scratch->qkv = queries, keys and values of these heads: [rows, 3, panels of numbers]. With `first_only`, queries of the
+ * first token of each sequence alone; those of other tokens are not set. */
+static void project(struct pass *pass, const struct llmc_rt_linear *qkv, const struct heads *heads, bool first_only)
 {
-    struct input input = input_of(qkv, pass->x, pass->work->x_u8);
-    struct llmc_rt_target target = {.f32 = pass->scratch->qkv, .stride = 3 * (size_t)heads->panels * LLMC_PANEL};
-    for (int32_t part = 0; part < 3; part++, target.f32 += heads->panels * LLMC_PANEL) {
-        int32_t first = part * (qkv->panels / 3) + heads->panel;
-        linear_part(pass, qkv, first, first + heads->panels, input, &target);
+    const struct llmc_rt_sequences *sequences = pass->sequences;
+    size_t columns = (size_t)heads->panels * LLMC_PANEL, hidden = (size_t)pass->model->architecture.hidden;
+    struct llmc_rt_target all = {.f32 = pass->scratch->qkv, .stride = 3 * columns};
+    for (int32_t part = 0; part < 3; part++, all.f32 += columns) {
+        int32_t first = part * (qkv->panels / 3) + heads->panel, last = first + heads->panels;
+        if (part > 0 || !first_only)
+            linear_part(pass, qkv, first, last, input_of(qkv, pass->x, pass->work->x_u8), pass->rows, &all);
+        for (int32_t i = 0; part == 0 && first_only && i < sequences->count; i++) {
+            size_t row = (size_t)sequences->offsets[i];
+            struct input input = input_of(qkv, pass->x + row * hidden, pass->work->x_u8 + row * pass->x_stride);
+            struct llmc_rt_target one = {.f32 = all.f32 + row * all.stride, .stride = all.stride};
+            linear_part(pass, qkv, first, last, input, 1, &one);
+        }
     }
 }
 
@@ -256,7 +265,7 @@ static void self_attention(struct pass *pass, const struct llmc_rt_layer *layer,
     for (int32_t first = (int32_t)share.begin, last; first < share.end; first = last, groups--) {
         last = first + ((int32_t)share.end - first + groups - 1) / groups;
         struct heads heads = heads_from(architecture, first, last);
-        project(pass, &layer->qkv, &heads);
+        project(pass, &layer->qkv, &heads, first_only);
         attend(pass, &heads, &layer->attention_output, first_only);
     }
 }
