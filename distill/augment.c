@@ -1,7 +1,7 @@
 /*
- * The stage augment: `variants` of each training text (distill/variant.h) join the texts that the teacher answers and a
- * student learns from, behind those that are there. They are made by their position whenever they are asked for, and are
- * nowhere but in the batch under way, so that there may be any number of them.
+ * The stage augment: `variants` of each training text on average (distill/variant.h) join the texts that the teacher
+ * answers and a student learns from, behind those that are there. They are made by their position whenever they are asked
+ * for, and are nowhere but in the batch under way, so that there may be any number of them.
  *
  * What the stage makes is small: the neighbours of the words that occur, in augment.h5: after the seal of
  * formats/hdf5/envelope.h (magic "LLMA\r\n\x1a\n", version 1)
@@ -27,7 +27,8 @@ struct settings {
 };
 
 static const struct llmc_config_key keys[] = {
-    LLMC_KEY("variants", struct settings, variants, INT, "10", 1, 10000, "of each training text")
+    LLMC_KEY("variants", struct settings, variants, INT, "10", 1, 10000,
+             "of each training text on average; longer ones have more")
     LLMC_KEY("masked", struct settings, variant.masked, NUMBER, "0.1", 0, 1, "share of the words that become [MASK]")
     LLMC_KEY("replaced", struct settings, variant.replaced, NUMBER, "0.2", 0, 1,
              "share of the words that become one of their 15 nearest in the teacher's word embedding")
@@ -46,7 +47,7 @@ struct augmented {
     int32_t *replaced;   /* [word_count] */
     int32_t *neighbours; /* [word_count, LLMC_NEIGHBOURS] */
     int64_t word_count;
-    int64_t first; /* number of the first variant among all texts */
+    int64_t first, count; /* number of the first variant among all texts; of variants */
 };
 
 static void free_augmented(void *context)
@@ -64,7 +65,7 @@ static void free_augmented(void *context)
 static llmc_status add_variant(void *context, int64_t row, struct llmc_batch *batch)
 {
     const struct augmented *a = context;
-    return llmc_variant_add(&a->variants, row % (int64_t)a->variants.texts->count, a->first + row, row, batch);
+    return llmc_variant_add(&a->variants, llmc_variant_text(a->variants.texts, row, a->count), a->first + row, row, batch);
 }
 
 /* Before the first stage: probabilities that exclude one another. */
@@ -241,11 +242,12 @@ static llmc_status adopt(struct llmc_stage_work *work)
     LLMC_TRY(read_table(work->product_path, a));
     LLMC_TRY(hash_variants(work, a, chain->more_texts));
     a->first = chain->texts.count;
+    a->count = (int64_t)train->count * settings->variants;
     a->variants = (struct llmc_variants){
         .settings = settings->variant, .seed = work->config->seed, .texts = train,
         .tokens_max = work->config->data.tokens_max, .words = &a->words, .place = a->place, .neighbours = a->neighbours};
     const struct llmc_text_source variants = {
-        .count = (int64_t)train->count * settings->variants, .tokens_max = work->config->data.tokens_max, .context = a,
+        .count = a->count, .tokens_max = work->config->data.tokens_max, .context = a,
         .add = add_variant, .close = free_augmented};
     a = NULL;
     LLMC_TRY(llmc_text_source_join(&chain->texts, chain->texts, variants));

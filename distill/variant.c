@@ -149,6 +149,20 @@ static int32_t put(const struct side *side, int32_t separator, uint8_t type, int
     return at;
 }
 
+int64_t llmc_variant_text(const struct llmc_dataset *texts, int64_t row, int64_t count)
+{
+    int64_t tokens = texts->offsets[texts->count], first = 0, last = (int64_t)texts->count - 1;
+    int64_t token = (int64_t)((double)row * ((double)tokens / (double)count));
+    while (first < last) {
+        int64_t middle = first + (last - first) / 2;
+        if (texts->offsets[middle + 1] > token)
+            last = middle;
+        else
+            first = middle + 1;
+    }
+    return first;
+}
+
 llmc_status llmc_variant_add(const struct llmc_variants *v, int64_t text, int64_t position, int64_t row,
                              struct llmc_batch *batch)
 {

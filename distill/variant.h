@@ -34,6 +34,11 @@ struct llmc_variants {
     const int32_t *neighbours; /* [*, LLMC_NEIGHBOURS]; -1 behind the last */
 };
 
+/* The text that variant `row` of `count` is of, 0 <= row < count: rows are spread evenly over the tokens of all texts, so
+ * that a text has variants by its length. A phrase of two words has few that differ, and long texts are those that a
+ * student gets wrong. */
+int64_t llmc_variant_text(const struct llmc_dataset *texts, int64_t row, int64_t count);
+
 /* Adds the variant `position` of text `text` to the batch, as row `row`, label -1. Errors: LLMC_ERR_MEMORY. */
 llmc_status llmc_variant_add(const struct llmc_variants *variants, int64_t text, int64_t position, int64_t row,
                              struct llmc_batch *batch);

@@ -4,6 +4,8 @@
 #include "base/random.h"
 #include "distill/variant.h"
 
+#include <math.h>
+
 enum { CLS = 2, SEP = 3, MASK = 4, WORDS_BEGIN = 5, TEXTS = 40, TOKENS_MAX = 16, VARIANTS = 4000 };
 /* Words of letters 5 to 14, a comma 15, a two-piece word 16 17 and a three-piece word 18 19 19. */
 static const char vocabulary[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\naa\nbb\ncc\ndd\nee\nff\ngg\nhh\nii\njj\n,\nun\n##do\nre\n##x\n";
@@ -198,9 +200,30 @@ static void test_changes(void **state)
     llmc_batch_release(&batch);
 }
 
+/* A text has as many variants as its tokens' share of them, to one more or less. */
+static void test_shares(void **state)
+{
+    const int64_t counts[] = {1, 7, VARIANTS, INT64_C(3000000000)};
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        int64_t found[TEXTS] = {0};
+        for (int64_t row = 0, before = 0; row < counts[i]; row++) {
+            int64_t text = llmc_variant_text(&single, row, counts[i]);
+            assert_in_range(text, before, TEXTS - 1);
+            found[before = text]++;
+        }
+        for (int64_t text = 0; text < TEXTS; text++) {
+            double share = (double)(single.offsets[text + 1] - single.offsets[text]) / (double)single.offsets[TEXTS];
+            assert_true(fabs((double)found[text] - share * (double)counts[i]) <= 1);
+        }
+    }
+    assert_int_equal(llmc_variant_text(&single, 0, counts[3]), 0);
+    assert_int_equal(llmc_variant_text(&single, counts[3] - 1, counts[3]), TEXTS - 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_words), cmocka_unit_test(test_form),
-                                       cmocka_unit_test(test_changes)};
+                                       cmocka_unit_test(test_changes), cmocka_unit_test(test_shares)};
     return cmocka_run_group_tests(tests, open_texts, close_texts);
 }
