@@ -17,7 +17,8 @@ llmc_status llmc_peak_gemm(struct llmc_ops *ops, enum llmc_number number, double
     LLMC_TRY(llmc_alloc(&ones, 2 * 2048 * 2048, sizeof *ones)); /* zeros: products take the same time */
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
         int64_t m = shapes[s][0], n = shapes[s][1], depth = shapes[s][2];
-        struct llmc_operand a = {ones, form, number, m, depth}, b = {ones + 2048 * 2048, form, number, n, depth};
+        struct llmc_operand a = llmc_operand(ones, form, number, m, depth);
+        struct llmc_operand b = llmc_operand(ones + 2048 * 2048, form, number, n, depth);
         struct llmc_matrix product;
         for (int i = 0; i < REPEATS; i++) {
             double start = llmc_clock();

@@ -56,8 +56,9 @@ llmc_status llmc_neighbours_find(const struct llmc_neighbour_search *s, struct l
     for (int32_t first = 0; first < s->count; first += BLOCK_WORDS) {
         int32_t count = s->count - first < BLOCK_WORDS ? s->count - first : BLOCK_WORDS;
         copy_rows(s, s->words + first, count, words);
-        const struct llmc_operand a = {words, LLMC_OPERAND_F32, LLMC_F32, count, s->hidden};
-        const struct llmc_operand b = {candidates, LLMC_OPERAND_F32, LLMC_F32, s->candidate_count, s->hidden};
+        const struct llmc_operand a = llmc_operand(words, LLMC_OPERAND_F32, LLMC_F32, count, s->hidden);
+        const struct llmc_operand b = llmc_operand(candidates, LLMC_OPERAND_F32, LLMC_F32, s->candidate_count,
+                                                   s->hidden);
         if (s->candidate_count > 0)
             LLMC_TRY(llmc_gemm_store(gemm, LLMC_GEMM_NT, &a, &b, cosines));
 #pragma omp parallel for

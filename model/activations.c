@@ -20,7 +20,9 @@ static void *take(struct cursor *cursor, size_t count, size_t size)
 
 static struct llmc_matrix take_matrix(struct cursor *cursor, enum llmc_number number, int64_t rows, int64_t cols)
 {
-    return llmc_matrix(take(cursor, (size_t)(rows * cols), llmc_number_nbytes(number)), number, rows, cols);
+    struct llmc_matrix matrix = {NULL, number, rows, cols, llmc_rows_with_room(rows)};
+    matrix.data = take(cursor, (size_t)(matrix.room * cols), llmc_number_nbytes(number));
+    return matrix;
 }
 
 static float *take_floats(struct cursor *cursor, int64_t count)

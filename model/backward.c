@@ -103,9 +103,8 @@ static llmc_status layer_backward(struct llmc_bert *model, struct llmc_ops *ops,
     struct llmc_sequences sequences = {pass->batch.sequences, pass->batch.offsets};
     int32_t first = llmc_layer_parameter(layer, 0), site = layer * LLMC_LAYER_SITES;
     bool drops = pass->dropout > 0;
-    enum llmc_number number = common->dwide.number;
-    struct llmc_matrix dbefore = llmc_matrix(common->dwide.data, number, x->rows, a->layer[layer].ffn);
-    struct llmc_matrix dqkv = llmc_matrix(common->dwide.data, number, x->rows, act->qkv.cols);
+    struct llmc_matrix dbefore = llmc_matrix_narrower(&common->dwide, a->layer[layer].ffn);
+    struct llmc_matrix dqkv = llmc_matrix_narrower(&common->dwide, act->qkv.cols);
     struct llmc_matrix product, dbranch;
     struct llmc_norm norm;
     struct llmc_dropout dropout;

@@ -85,10 +85,10 @@ static size_t lay_out(struct llmc_bert *model, const struct llmc_gemm *gemm, voi
             form = llmc_gemm_weight_form(gemm, number, hidden, attention);
         struct llmc_layer_weights *w = &model->weights.layers[i];
         used = (used + LLMC_ALIGNMENT - 1) / LLMC_ALIGNMENT * LLMC_ALIGNMENT;
-        w->qkv = operand_at(memory, &used, (struct llmc_operand){NULL, form, number, 3 * attention, hidden});
-        w->attention_output = operand_at(memory, &used, (struct llmc_operand){NULL, form, number, hidden, attention});
-        w->intermediate = operand_at(memory, &used, (struct llmc_operand){NULL, form, number, ffn, hidden});
-        w->output = operand_at(memory, &used, (struct llmc_operand){NULL, form, number, hidden, ffn});
+        w->qkv = operand_at(memory, &used, llmc_operand(NULL, form, number, 3 * attention, hidden));
+        w->attention_output = operand_at(memory, &used, llmc_operand(NULL, form, number, hidden, attention));
+        w->intermediate = operand_at(memory, &used, llmc_operand(NULL, form, number, ffn, hidden));
+        w->output = operand_at(memory, &used, llmc_operand(NULL, form, number, hidden, ffn));
     }
     return used;
 }
@@ -96,20 +96,20 @@ static size_t lay_out(struct llmc_bert *model, const struct llmc_gemm *gemm, voi
 struct llmc_operand llmc_pooler_weight(const struct llmc_bert *model)
 {
     int32_t hidden = model->parameters.architecture.hidden;
-    return (struct llmc_operand){model->weights.pooler, LLMC_OPERAND_F32, LLMC_F32, hidden, hidden};
+    return llmc_operand(model->weights.pooler, LLMC_OPERAND_F32, LLMC_F32, hidden, hidden);
 }
 
 struct llmc_operand llmc_projection_weight(const struct llmc_bert *model)
 {
     const struct llmc_architecture *a = &model->parameters.architecture;
-    return (struct llmc_operand){model->weights.projection, LLMC_OPERAND_F32, LLMC_F32, a->hidden, a->embedding_rank};
+    return llmc_operand(model->weights.projection, LLMC_OPERAND_F32, LLMC_F32, a->hidden, a->embedding_rank);
 }
 
 struct llmc_operand llmc_classifier_weight(const struct llmc_bert *model)
 {
     const struct llmc_architecture *a = &model->parameters.architecture;
     float *values = llmc_parameter_values(&model->parameters, llmc_head_parameter(a, LLMC_CLASSIFIER_WEIGHT));
-    return (struct llmc_operand){values, LLMC_OPERAND_F32, LLMC_F32, a->labels, a->hidden};
+    return llmc_operand(values, LLMC_OPERAND_F32, LLMC_F32, a->labels, a->hidden);
 }
 
 struct llmc_rounding llmc_bert_rounding(const struct llmc_parameters *p, int32_t index)

@@ -51,7 +51,7 @@ struct llmc_matrix llmc_linear_input(struct llmc_bert *model, struct llmc_ops *o
     const struct llmc_quantizer *quantizer = llmc_bert_site_quantizer(model, site);
     if (!quantizer)
         return *x;
-    struct llmc_matrix y = llmc_matrix(fake->data, x->number, x->rows, x->cols);
+    struct llmc_matrix y = llmc_matrix_narrower(fake, x->cols);
     llmc_op_fake_input(ops, quantizer, x, &y);
     return y;
 }

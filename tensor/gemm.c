@@ -94,10 +94,10 @@ llmc_status llmc_gemm_operand(struct llmc_gemm *gemm, enum llmc_gemm_side side, 
                               struct llmc_operand *operand)
 {
     enum llmc_operand_form form = llmc_gemm_operand_form(gemm, matrix->number);
-    *operand = (struct llmc_operand){matrix->data, form, matrix->number, matrix->rows, matrix->cols};
+    *operand = (struct llmc_operand){matrix->data, form, matrix->number, matrix->rows, matrix->cols, matrix->room};
     if (matrix->number != LLMC_F16 || form == LLMC_OPERAND_F16)
         return LLMC_OK;
-    llmc_status status = reserve(gemm, (int)side, llmc_operand_nbytes(operand));
+    llmc_status status = reserve(gemm, (int)side, (size_t)(matrix->room * matrix->cols) * sizeof(float));
     if (status != LLMC_OK)
         return status;
     float *wide = operand->data = gemm->buffers[side];
@@ -120,6 +120,29 @@ static llmc_status wrap(void *data, bool bf16, int64_t rows, int64_t cols, bool 
     if (aoti_torch_create_tensor_from_blob(data, 2, sizes, strides, 0, dtype, aoti_torch_device_type_cpu(), 0, out))
         return torch_error("create_tensor_from_blob");
     return LLMC_OK;
+}
+
+static void clear_room(const struct llmc_operand *operand, int64_t rows)
+{
+    size_t row_nbytes = (size_t)operand->cols * (operand->form == LLMC_OPERAND_F32 ? 4 : 2);
+    memset((char *)operand->data + (size_t)operand->rows * row_nbytes, 0, (size_t)(rows - operand->rows) * row_nbytes);
+}
+
+/* Makes both operands and the product higher where they have room, for fewer shapes (LLMC_ROWS_STEP). The product's further
+ * rows hold anything; those of a contraction add nothing. */
+static void use_room(enum llmc_gemm_form form, struct llmc_operand *a, struct llmc_operand *b, int64_t *product_rows)
+{
+    int64_t rows = llmc_rows_with_room(a->rows);
+    if (a->room < rows || (form == LLMC_GEMM_TN && b->room < rows))
+        return;
+    if (form == LLMC_GEMM_TN) {
+        clear_room(a, rows);
+        clear_room(b, rows);
+        b->rows = rows;
+    } else {
+        *product_rows = rows;
+    }
+    a->rows = rows;
 }
 
 /* Through LibTorch: product->data, where set, is the memory for the result; else LibTorch makes it. */
@@ -204,13 +227,17 @@ static llmc_status multiply(struct llmc_gemm *gemm, enum llmc_gemm_form form, co
     int64_t cols = form == LLMC_GEMM_NT ? b->rows : b->cols;
     int64_t depth = form == LLMC_GEMM_TN ? a->rows : a->cols;
     bool by_tiles = gemm->tiles && a->form != LLMC_OPERAND_F32;
+    bool by_mkl = gemm->f32_by_mkl && a->form == LLMC_OPERAND_F32;
     bool narrow = a->form == LLMC_OPERAND_BF16 && !by_tiles; /* a BF16 product */
-    bool ours = by_tiles || narrow || gemm->f32_by_mkl;      /* in our memory */
+    bool ours = by_tiles || by_mkl || narrow;                /* in our memory */
+    struct llmc_operand left = *a, right = *b;
     LLMC_TRY(check_operands(form, a, b));
     drop_handle(gemm);
     *product = llmc_matrix(narrow ? NULL : out, narrow ? LLMC_BF16 : LLMC_F32, rows, cols);
+    if (!by_tiles && !by_mkl)
+        use_room(form, &left, &right, &product->rows);
     if (ours && !product->data) {
-        LLMC_TRY(reserve(gemm, 0, (size_t)(rows * cols) * llmc_number_nbytes(product->number)));
+        LLMC_TRY(reserve(gemm, 0, (size_t)(product->rows * cols) * llmc_number_nbytes(product->number)));
         product->data = gemm->buffers[0];
     }
     if (!ours)
@@ -218,7 +245,8 @@ static llmc_status multiply(struct llmc_gemm *gemm, enum llmc_gemm_form form, co
     if (by_tiles)
         LLMC_TRY(multiply_by_tiles(gemm, form, a, b, product->data));
     else
-        LLMC_TRY(multiply_by_torch(gemm, form, a, b, product));
+        LLMC_TRY(multiply_by_torch(gemm, form, &left, &right, product));
+    product->rows = rows;
     gemm->flops += 2.0 * (double)rows * (double)cols * (double)depth;
     gemm->seconds += llmc_clock() - start;
 exit:

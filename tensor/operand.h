@@ -22,7 +22,16 @@ struct llmc_operand {
     enum llmc_operand_form form;
     enum llmc_number number; /* what the numbers were rounded to */
     int64_t rows, cols;
+    int64_t room; /* as of struct llmc_matrix */
 };
+
+/* One without room. */
+static inline struct llmc_operand llmc_operand(void *data, enum llmc_operand_form form, enum llmc_number number, int64_t rows,
+                                               int64_t cols)
+{
+    struct llmc_operand operand = {data, form, number, rows, cols, rows};
+    return operand;
+}
 
 /* Bytes of an operand's memory. */
 size_t llmc_operand_nbytes(const struct llmc_operand *operand);

@@ -62,7 +62,19 @@ static void check_numbers(struct llmc_ops *ops, enum llmc_gemm_form form, enum l
     }
 }
 
-static void check_product(struct llmc_ops *ops, enum llmc_gemm_form form, enum llmc_number number, const int64_t shape[3])
+/* Room behind the rows of a matrix, full of what is no number. */
+static void make_room(struct llmc_matrix *matrix)
+{
+    size_t nbytes = (size_t)(matrix->rows * matrix->cols) * llmc_number_nbytes(matrix->number);
+    matrix->room = llmc_rows_with_room(matrix->rows);
+    matrix->data = realloc(matrix->data, (size_t)(matrix->room * matrix->cols) * llmc_number_nbytes(matrix->number));
+    assert_non_null(matrix->data);
+    memset((char *)matrix->data + nbytes, 0xff, (size_t)((matrix->room - matrix->rows) * matrix->cols) *
+           llmc_number_nbytes(matrix->number));
+}
+
+static void check_product(struct llmc_ops *ops, enum llmc_gemm_form form, enum llmc_number number, const int64_t shape[3],
+                          bool room)
 {
     int64_t m = shape[0], n = shape[1], depth = shape[2];
     /* NT: a [m, depth], b [n, depth]; NN: a [m, depth], b [depth, n]; TN: a [depth, m], b [depth, n] */
@@ -73,6 +85,10 @@ static void check_product(struct llmc_ops *ops, enum llmc_gemm_form form, enum l
     struct llmc_matrix right = llmc_matrix(b_data, number, b_turned ? n : depth, b_turned ? depth : n);
     struct llmc_operand left_operand, right_operand;
     struct llmc_matrix product;
+    if (room) {
+        make_room(&left);
+        make_room(&right);
+    }
     float *stored = malloc((size_t)(m * n) * sizeof *stored);
     assert_non_null(stored);
     for (int repeat = 0; repeat < 3; repeat++) { /* the second reuses the buffers, the third stores */
@@ -88,7 +104,7 @@ static void check_product(struct llmc_ops *ops, enum llmc_gemm_form form, enum l
         assert_true(ops->gemm.flops - flops == 2.0 * (double)m * (double)n * (double)depth);
         check_numbers(ops, form, number, shape, a, b, &product);
     }
-    free(a), free(b), free(a_data), free(b_data), free(stored);
+    free(a), free(b), free(left.data), free(right.data), free(stored);
 }
 
 static void test_products(void **state)
@@ -104,7 +120,8 @@ static void test_products(void **state)
         for (size_t s = 0; s < COUNT_OF(shapes); s++)
             for (int form = LLMC_GEMM_NT; form <= LLMC_GEMM_TN; form++)
                 for (size_t i = 0; i < COUNT_OF(numbers); i++)
-                    check_product(&ops, (enum llmc_gemm_form)form, numbers[i], shapes[s]);
+                    for (int room = 0; room < 2; room++)
+                        check_product(&ops, (enum llmc_gemm_form)form, numbers[i], shapes[s], room);
         llmc_ops_release(&ops);
     }
     unsetenv("LLMC_DISABLE_CPU_FEATURES");
@@ -186,7 +203,8 @@ static void test_errors(void **state)
     static float zeros[64];
     static const int64_t shape[3] = {3, 4, 5};
     struct llmc_ops ops;
-    struct llmc_operand a = {zeros, LLMC_OPERAND_F32, LLMC_F32, 4, 8}, b = {zeros, LLMC_OPERAND_F32, LLMC_F32, 4, 7};
+    struct llmc_operand a = llmc_operand(zeros, LLMC_OPERAND_F32, LLMC_F32, 4, 8);
+    struct llmc_operand b = llmc_operand(zeros, LLMC_OPERAND_F32, LLMC_F32, 4, 7);
     struct llmc_matrix product;
     assert_ok(llmc_ops_init(&ops, 1));
     assert_fails(llmc_gemm_run(&ops.gemm, LLMC_GEMM_NT, &a, &b, &product), LLMC_ERR_ARGUMENT, "4 x 8 and 4 x 7");
@@ -199,7 +217,7 @@ static void test_errors(void **state)
     a.number = b.number = LLMC_BF16;
     a.cols = 8, b.cols = 7;
     assert_fails(llmc_gemm_run(&ops.gemm, LLMC_GEMM_NT, &a, &b, &product), LLMC_ERR_ARGUMENT, "4 x 8 and 5 x 7");
-    check_product(&ops, LLMC_GEMM_NT, LLMC_F32, shape);
+    check_product(&ops, LLMC_GEMM_NT, LLMC_F32, shape, false);
     llmc_ops_release(&ops);
 }
 

@@ -122,7 +122,7 @@ static void run_all(int threads, enum llmc_number number, int32_t tokens, struct
     float scalars[4] = {(float)dscale, min, max, 0};
     for (int limit = 0; limit <= 127; limit += 127) {
         enum llmc_operand_form form = llmc_gemm_operand_form(&ops.gemm, number);
-        struct llmc_weight_copy copy = {{cast.data, form, number, VOCABULARY, HIDDEN}, 0, {(float)limit, NULL}};
+        struct llmc_weight_copy copy = {llmc_operand(cast.data, form, number, VOCABULARY, HIDDEN), 0, {(float)limit, NULL}};
         llmc_op_cast_weight(&ops, words.data, VOCABULARY, &copy);
         cast = llmc_matrix(cast.data, form == LLMC_OPERAND_F32 ? LLMC_F32 : number, VOCABULARY, HIDDEN);
         record(r, &cast);

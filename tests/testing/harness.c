@@ -418,7 +418,7 @@ void harness_best_steps(const float *weights, int64_t rows, int64_t cols, int bi
 int harness_cast_weight(struct harness *h, const float *weight, float limit, const float *steps, int64_t rows,
                         int64_t cols, float *out)
 {
-    struct llmc_weight_copy copy = {{out, LLMC_OPERAND_F32, LLMC_F32, rows, cols}, 0, {limit, steps}};
+    struct llmc_weight_copy copy = {llmc_operand(out, LLMC_OPERAND_F32, LLMC_F32, rows, cols), 0, {limit, steps}};
     if (llmc_ops_reserve(&h->ops, cols, 1, 1) != LLMC_OK)
         return -1;
     llmc_op_cast_weight(&h->ops, weight, rows, &copy);
