@@ -32,21 +32,21 @@ static float *take_floats(struct cursor *cursor, int64_t count)
 
 static struct llmc_layer_activations lay_layer(struct cursor *cursor, const struct llmc_architecture *a,
                                                enum llmc_number number, const struct llmc_tokens *batch,
-                                               struct llmc_layer_shape shape)
+                                               struct llmc_layer_shape shape, int64_t rows)
 {
     int64_t tokens = batch->tokens, hidden = a->hidden, attention = (int64_t)shape.heads * a->head_width;
     struct llmc_layer_activations layer = {
         .qkv = take_matrix(cursor, number, tokens, 3 * attention),
         .context = take_matrix(cursor, number, tokens, attention),
-        .middle_norm = take_matrix(cursor, number, tokens, hidden),
-        .middle = take_matrix(cursor, number, tokens, hidden),
-        .before = take_matrix(cursor, number, tokens, shape.ffn),
-        .after = take_matrix(cursor, number, tokens, shape.ffn),
-        .out_norm = take_matrix(cursor, number, tokens, hidden),
-        .out = take_matrix(cursor, number, tokens, hidden),
+        .middle_norm = take_matrix(cursor, number, rows, hidden),
+        .middle = take_matrix(cursor, number, rows, hidden),
+        .before = take_matrix(cursor, number, rows, shape.ffn),
+        .after = take_matrix(cursor, number, rows, shape.ffn),
+        .out_norm = take_matrix(cursor, number, rows, hidden),
+        .out = take_matrix(cursor, number, rows, hidden),
         .lse = take_floats(cursor, tokens * shape.heads),
-        .middle_rstd = take_floats(cursor, tokens),
-        .out_rstd = take_floats(cursor, tokens),
+        .middle_rstd = take_floats(cursor, rows),
+        .out_rstd = take_floats(cursor, rows),
     };
     return layer;
 }
@@ -66,6 +66,8 @@ static struct llmc_common_activations lay_common(struct cursor *cursor, const st
         .words = take_matrix(cursor, LLMC_F32, a->embedding_rank ? tokens : 0, a->embedding_rank),
         .projected = take_matrix(cursor, LLMC_F32, a->embedding_rank ? tokens : 0, hidden),
         .fake = take_matrix(cursor, number, tokens, widest_input),
+        .first_input = take_matrix(cursor, number, sequences, hidden),
+        .first_context = take_matrix(cursor, number, sequences, llmc_architecture_attention(a, a->layers - 1)),
         .first = take_matrix(cursor, LLMC_F32, sequences, hidden),
         .first_fake = take_matrix(cursor, LLMC_F32, sequences, hidden),
         .pooled = take_matrix(cursor, LLMC_F32, sequences, hidden),
@@ -77,6 +79,7 @@ static struct llmc_common_activations lay_common(struct cursor *cursor, const st
         common.dmiddle_sum = take_matrix(cursor, number, tokens, hidden);
         common.dwide = take_matrix(cursor, number, tokens, 3 * attention > ffn ? 3 * attention : ffn);
         common.dinput = take_matrix(cursor, LLMC_F32, tokens, hidden);
+        common.dcontext = take_matrix(cursor, LLMC_F32, tokens, llmc_architecture_attention(a, a->layers - 1));
         common.dpooled = take_matrix(cursor, LLMC_F32, sequences, hidden);
     }
     return common;
@@ -88,14 +91,21 @@ void llmc_activations_release(struct llmc_activations *activations)
     memset(activations, 0, sizeof *activations);
 }
 
+/* Rows of a layer behind its attention. */
+static int64_t rows_of(const struct llmc_activations *activations, const struct llmc_architecture *a,
+                       const struct llmc_tokens *batch, int32_t layer)
+{
+    return activations->first_only && layer + 1 == a->layers ? batch->sequences : batch->tokens;
+}
+
 /* With keep, layers lie one after the other; else two blocks, each large enough for any layer. */
 static size_t layers_nbytes(const struct llmc_activations *activations, const struct llmc_architecture *a,
                             const struct llmc_tokens *batch, int32_t count)
 {
     struct cursor cursor = {NULL, 0};
     for (int32_t i = 0; i < count; i++)
-        lay_layer(&cursor, a, activations->number, batch,
-                  activations->keep ? a->layer[i] : llmc_architecture_widest(a));
+        lay_layer(&cursor, a, activations->number, batch, activations->keep ? a->layer[i] : llmc_architecture_widest(a),
+                  activations->keep ? rows_of(activations, a, batch, i) : batch->tokens);
     return cursor.used;
 }
 
@@ -118,6 +128,11 @@ llmc_status llmc_activations_reserve(struct llmc_activations *activations, const
 {
     activations->number = number;
     activations->keep = pass->keep;
+    activations->first_only = true;
+    for (int32_t i = 0; i < pass->tap_count; i++)
+        if ((pass->taps[i].place == LLMC_TAP_HIDDEN || pass->taps[i].place == LLMC_TAP_MIDDLE) &&
+            pass->taps[i].layer + 1 == a->layers)
+            activations->first_only = false;
     struct cursor all = {NULL, layers_nbytes(activations, a, &pass->batch, blocks_of(activations, a))};
     lay_common(&all, a, number, &pass->batch, pass->keep);
     for (int32_t i = 0; i < pass->tap_count && !pass->keep; i++)
@@ -140,7 +155,7 @@ struct llmc_layer_activations llmc_activations_layer(const struct llmc_activatio
 {
     int32_t block = activations->keep ? layer : layer % 2;
     struct cursor cursor = {activations->memory, layers_nbytes(activations, a, batch, block)};
-    return lay_layer(&cursor, a, activations->number, batch, a->layer[layer]);
+    return lay_layer(&cursor, a, activations->number, batch, a->layer[layer], rows_of(activations, a, batch, layer));
 }
 
 struct llmc_common_activations llmc_activations_common(const struct llmc_activations *activations,

@@ -4,18 +4,18 @@
 
 #include "model/bert.h"
 
-/* One layer's activations. */
+/* One layer's activations. R: T; with first_only, S in the last layer. */
 struct llmc_layer_activations {
     struct llmc_matrix qkv;          /* [T, 3A] */
     struct llmc_matrix context;      /* [T, A] of attention */
-    struct llmc_matrix middle_norm;  /* [T, H] normalised, behind attention */
-    struct llmc_matrix middle;       /* [T, H] input of the feed-forward part */
-    struct llmc_matrix before;       /* [T, F] before the activation function */
-    struct llmc_matrix after;        /* [T, F] */
-    struct llmc_matrix out_norm;     /* [T, H] normalised, behind the feed-forward part */
-    struct llmc_matrix out;          /* [T, H] output of the layer */
+    struct llmc_matrix middle_norm;  /* [R, H] normalised, behind attention */
+    struct llmc_matrix middle;       /* [R, H] input of the feed-forward part */
+    struct llmc_matrix before;       /* [R, F] before the activation function */
+    struct llmc_matrix after;        /* [R, F] */
+    struct llmc_matrix out_norm;     /* [R, H] normalised, behind the feed-forward part */
+    struct llmc_matrix out;          /* [R, H] output of the layer */
     float *lse;                      /* [heads, T] */
-    float *middle_rstd, *out_rstd;   /* [T] */
+    float *middle_rstd, *out_rstd;   /* [R] */
 };
 
 /* What belongs to no layer. */
@@ -26,7 +26,9 @@ struct llmc_common_activations {
     struct llmc_matrix words;         /* [T, rank] FP32: rounded rows of a word embedding in factors */
     struct llmc_matrix projected;     /* [T, H] FP32: their product; in backward, its gradient */
     struct llmc_matrix fake;          /* [T, max(H, A, F)] a fake-quantised input */
-    struct llmc_matrix first;         /* [S, H] FP32: the [CLS] rows of the last layer */
+    struct llmc_matrix first_input;   /* [S, H] with first_only: rows of the last layer's input */
+    struct llmc_matrix first_context; /* [S, A] and of its context */
+    struct llmc_matrix first;         /* [S, H] FP32: the [CLS] rows of the last layer's output */
     struct llmc_matrix first_fake;    /* [S, H] FP32 */
     struct llmc_matrix pooled;        /* [S, H] FP32, behind tanh and dropout */
     struct llmc_matrix pooled_tanh;   /* [S, H] FP32 */
@@ -35,6 +37,7 @@ struct llmc_common_activations {
     struct llmc_matrix dmiddle_sum;   /* [T, H] */
     struct llmc_matrix dwide;         /* [T, max(3A, F)] */
     struct llmc_matrix dinput;        /* [T, H] FP32: the gradient below the pooler */
+    struct llmc_matrix dcontext;      /* [T, A] FP32 with first_only: of the last layer's context */
     struct llmc_matrix dpooled;       /* [S, H] FP32 */
 };
 

@@ -60,10 +60,10 @@ static void add_taps(struct llmc_ops *ops, const struct llmc_pass *pass, enum ll
     }
 }
 
-/* Leaves the gradient of the last layer's output in common->dinput. */
+/* Leaves the gradient of the last layer's output in common->dinput: *dout, a view of it with as many rows. */
 static llmc_status head_backward(struct llmc_bert *model, struct llmc_ops *ops, const struct llmc_pass *pass,
                                  const struct llmc_common_activations *common, const float *dlogits,
-                                 struct llmc_gradients *gradients)
+                                 struct llmc_gradients *gradients, const struct llmc_matrix *dout)
 {
     const struct llmc_parameters *p = &model->parameters;
     const struct llmc_architecture *a = &p->architecture;
@@ -84,7 +84,10 @@ static llmc_status head_backward(struct llmc_bert *model, struct llmc_ops *ops, 
     llmc_op_sum_rows(ops, &common->dpooled, gradient_at(model, gradients, llmc_head_parameter(a, LLMC_POOLER_BIAS)));
     LLMC_TRY(linear_backward(model, ops, a->layers * LLMC_LAYER_SITES, &common->first, &common->first_fake, &pooler,
                              &common->dpooled, gradients, llmc_head_parameter(a, LLMC_POOLER_WEIGHT), &product));
-    llmc_op_place_rows(ops, &product, pass->batch.offsets, sequences, &common->dinput);
+    if (dout->rows == sequences)
+        ops->kernels->widen(product.data, product.number, dout->data, (size_t)(product.rows * product.cols));
+    else
+        llmc_op_place_rows(ops, &product, pass->batch.offsets, sequences, dout);
 exit:
     return status;
 }
@@ -103,9 +106,13 @@ static llmc_status layer_backward(struct llmc_bert *model, struct llmc_ops *ops,
     struct llmc_sequences sequences = {pass->batch.sequences, pass->batch.offsets};
     int32_t first = llmc_layer_parameter(layer, 0), site = layer * LLMC_LAYER_SITES;
     bool drops = pass->dropout > 0;
-    struct llmc_matrix dbefore = llmc_matrix_narrower(&common->dwide, a->layer[layer].ffn);
-    struct llmc_matrix dqkv = llmc_matrix_narrower(&common->dwide, act->qkv.cols);
-    struct llmc_matrix product, dbranch;
+    int64_t rows = act->out.rows;
+    bool first_only = rows < x->rows;
+    struct llmc_matrix dsum = llmc_matrix_within(&common->dsum, rows, a->hidden);
+    struct llmc_matrix dmiddle_sum = llmc_matrix_within(&common->dmiddle_sum, rows, a->hidden);
+    struct llmc_matrix dbefore = llmc_matrix_within(&common->dwide, rows, a->layer[layer].ffn);
+    struct llmc_matrix dqkv = llmc_matrix_within(&common->dwide, x->rows, act->qkv.cols);
+    struct llmc_matrix product, dbranch = llmc_matrix_within(&common->dbranch, rows, a->hidden);
     struct llmc_norm norm;
     struct llmc_dropout dropout;
     llmc_status status = LLMC_OK;
@@ -113,13 +120,12 @@ static llmc_status layer_backward(struct llmc_bert *model, struct llmc_ops *ops,
 
     norm = llmc_norm_at(p, first + LLMC_OUTPUT_NORM_WEIGHT);
     dropout = llmc_pass_dropout(pass, layer, LLMC_DROPOUT_OUTPUT);
-    dbranch = drops ? common->dbranch : common->dsum;
     llmc_op_residual_norm_backward(ops, dy_product, dy_residual->data ? dy_residual : NULL, &act->out_norm,
-                                   act->out_rstd, &norm, &dropout, &common->dsum, &dbranch,
+                                   act->out_rstd, &norm, &dropout, &dsum, &dbranch,
                                    GRADIENT(LLMC_OUTPUT_NORM_WEIGHT), GRADIENT(LLMC_OUTPUT_NORM_BIAS),
                                    GRADIENT(LLMC_OUTPUT_BIAS));
-    LLMC_TRY(linear_backward(model, ops, site + LLMC_SITE_OUTPUT, &act->after, &common->fake, &w.output, &dbranch,
-                             gradients, first + LLMC_OUTPUT_WEIGHT, &product));
+    LLMC_TRY(linear_backward(model, ops, site + LLMC_SITE_OUTPUT, &act->after, &common->fake, &w.output,
+                             drops ? &dbranch : &dsum, gradients, first + LLMC_OUTPUT_WEIGHT, &product));
     llmc_op_activation_backward(ops, &product, &act->before, a->activation, &dbefore,
                                 GRADIENT(LLMC_INTERMEDIATE_BIAS));
     LLMC_TRY(linear_backward(model, ops, site + LLMC_SITE_INTERMEDIATE, &act->middle, &common->fake, &w.intermediate,
@@ -128,13 +134,20 @@ static llmc_status layer_backward(struct llmc_bert *model, struct llmc_ops *ops,
 
     norm = llmc_norm_at(p, first + LLMC_ATTENTION_NORM_WEIGHT);
     dropout = llmc_pass_dropout(pass, layer, LLMC_DROPOUT_ATTENTION_OUTPUT);
-    dbranch = drops ? common->dbranch : common->dmiddle_sum;
-    llmc_op_residual_norm_backward(ops, &product, &common->dsum, &act->middle_norm, act->middle_rstd, &norm, &dropout,
-                                   &common->dmiddle_sum, &dbranch, GRADIENT(LLMC_ATTENTION_NORM_WEIGHT),
+    llmc_op_residual_norm_backward(ops, &product, &dsum, &act->middle_norm, act->middle_rstd, &norm, &dropout,
+                                   &dmiddle_sum, &dbranch, GRADIENT(LLMC_ATTENTION_NORM_WEIGHT),
                                    GRADIENT(LLMC_ATTENTION_NORM_BIAS), GRADIENT(LLMC_ATTENTION_OUTPUT_BIAS));
-    LLMC_TRY(linear_backward(model, ops, site + LLMC_SITE_ATTENTION_OUTPUT, &act->context, &common->fake,
-                             &w.attention_output, &dbranch, gradients, first + LLMC_ATTENTION_OUTPUT_WEIGHT,
+    LLMC_TRY(linear_backward(model, ops, site + LLMC_SITE_ATTENTION_OUTPUT,
+                             first_only ? &common->first_context : &act->context, &common->fake, &w.attention_output,
+                             drops ? &dbranch : &dmiddle_sum, gradients, first + LLMC_ATTENTION_OUTPUT_WEIGHT,
                              &product));
+    *dy_residual = dmiddle_sum;
+    if (first_only) {
+        llmc_op_place_rows(ops, &product, sequences.offsets, sequences.count, &common->dcontext);
+        llmc_op_place_rows(ops, &dmiddle_sum, sequences.offsets, sequences.count, &common->dinput);
+        product = common->dcontext;
+        *dy_residual = common->dinput;
+    }
     dropout = llmc_pass_dropout(pass, layer, LLMC_DROPOUT_ATTENTION);
     double start = llmc_clock();
     llmc_op_attention_backward(ops, &act->qkv, &sequences, a->layer[layer].heads, &dropout, act->lse, &product, &dqkv);
@@ -143,7 +156,6 @@ static llmc_status layer_backward(struct llmc_bert *model, struct llmc_ops *ops,
     llmc_op_sum_rows(ops, &dqkv, GRADIENT(LLMC_QUERY_BIAS));
     LLMC_TRY(linear_backward(model, ops, site + LLMC_SITE_QKV, x, &common->fake, &w.qkv, &dqkv, gradients,
                              first + LLMC_QUERY_WEIGHT, dy_product));
-    *dy_residual = common->dmiddle_sum;
 #undef GRADIENT
 exit:
     return status;
@@ -287,8 +299,9 @@ llmc_status llmc_bert_backward(struct llmc_bert *model, struct llmc_ops *ops, co
             memset(gradient_at(model, gradients, i), 0, (size_t)(p->table[i].rows * p->table[i].cols) * sizeof(float));
     gradients->squares = 0;
     memset(gradients->dscales, 0, (size_t)llmc_site_count(a) * sizeof(double));
-    LLMC_TRY(head_backward(model, ops, pass, &common, dlogits, gradients));
-    struct llmc_matrix dy_product = common.dinput, dy_residual = {0};
+    struct llmc_layer_activations last = llmc_activations_layer(activations, a, &pass->batch, a->layers - 1);
+    struct llmc_matrix dy_product = llmc_matrix_within(&common.dinput, last.out.rows, a->hidden), dy_residual = {0};
+    LLMC_TRY(head_backward(model, ops, pass, &common, dlogits, gradients, &dy_product));
     for (int32_t layer = a->layers - 1; layer >= 0; layer--) {
         struct llmc_layer_activations act = llmc_activations_layer(activations, a, &pass->batch, layer);
         struct llmc_matrix x = common.embedded;

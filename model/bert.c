@@ -181,14 +181,14 @@ const struct llmc_quantizer *llmc_bert_site_quantizer(const struct llmc_bert *mo
     return &model->inputs[site];
 }
 
-double llmc_bert_macs(const struct llmc_architecture *a, double tokens, double tokens_squared, bool first_only)
+double llmc_bert_macs(const struct llmc_architecture *a, double tokens, double tokens_squared, bool first_query)
 {
     double hidden = a->hidden, macs = hidden * hidden + hidden * a->labels + tokens * hidden * a->embedding_rank;
     for (int32_t i = 0; i < a->layers; i++) {
         double attention = llmc_architecture_attention(a, i), ffn = a->layer[i].ffn;
-        bool first = first_only && i + 1 == a->layers;
-        double asking = first ? 1 : tokens, pairs = first ? tokens : tokens_squared;
-        macs += hidden * (2 * attention * (tokens + asking) + 2 * ffn * asking) + 2 * attention * pairs;
+        bool last = i + 1 == a->layers, one = last && first_query;
+        double further = last ? 1 : tokens, queries = one ? 1 : tokens, pairs = one ? tokens : tokens_squared;
+        macs += hidden * (attention * (2 * tokens + queries + further) + 2 * ffn * further) + 2 * attention * pairs;
     }
     return macs;
 }

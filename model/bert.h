@@ -84,6 +84,7 @@ struct llmc_activations {
     char *memory;
     size_t memory_nbytes;
     bool keep; /* whether backward follows: without it, layers share two blocks in turn */
+    bool first_only; /* the last layer works for the first token of each text alone, once keys and values are known */
 };
 void llmc_activations_release(struct llmc_activations *activations);
 
@@ -114,7 +115,8 @@ struct llmc_pass {
     int32_t tap_count;
 };
 
-/* logits [S, L]; NULL: not wanted. The batch must respect the architecture (ids, types, lengths): checked, LLMC_ERR_DATA.
+/* logits [S, L]; NULL: not wanted. They depend on the first token of the last layer alone: without a tap on what the others
+ * become behind its attention, that is not computed, and backward has nothing to do for it. The batch must respect the architecture (ids, types, lengths): checked, LLMC_ERR_DATA.
  * Other errors: LLMC_ERR_MEMORY, LLMC_ERR_TORCH. */
 llmc_status llmc_bert_forward(struct llmc_bert *model, struct llmc_ops *ops, const struct llmc_pass *pass,
                               struct llmc_activations *activations, float *logits);
@@ -142,9 +144,9 @@ llmc_status llmc_bert_backward(struct llmc_bert *model, struct llmc_ops *ops, co
                                struct llmc_activations *activations, const float *dlogits,
                                struct llmc_gradients *gradients);
 
-/* Multiply-adds of one text of `tokens` tokens: linear layers, attention, head. With `first_only`, the last layer answers
- * for the first token alone, as in the runtime: the others give only their keys and values. */
+/* Multiply-adds of one text of `tokens` tokens: linear layers, attention, head; the last layer for the first token alone
+ * behind its attention and, with `first_query`, within it, as in the runtime. */
 double llmc_bert_macs(const struct llmc_architecture *architecture, double tokens, double tokens_squared,
-                      bool first_only);
+                      bool first_query);
 
 #endif

@@ -51,7 +51,7 @@ struct llmc_matrix llmc_linear_input(struct llmc_bert *model, struct llmc_ops *o
     const struct llmc_quantizer *quantizer = llmc_bert_site_quantizer(model, site);
     if (!quantizer)
         return *x;
-    struct llmc_matrix y = llmc_matrix_narrower(fake, x->cols);
+    struct llmc_matrix y = llmc_matrix_within(fake, x->rows, x->cols);
     llmc_op_fake_input(ops, quantizer, x, &y);
     return y;
 }
@@ -88,7 +88,7 @@ static llmc_status layer_forward(struct llmc_bert *model, struct llmc_ops *ops, 
     struct llmc_sequences sequences = {pass->batch.sequences, pass->batch.offsets};
     int32_t first = llmc_layer_parameter(layer, 0), site = layer * LLMC_LAYER_SITES;
     const float *bias;
-    struct llmc_matrix product;
+    struct llmc_matrix product, input = *x, context = act->context;
     struct llmc_norm norm;
     struct llmc_dropout dropout;
     llmc_status status = LLMC_OK;
@@ -100,12 +100,18 @@ static llmc_status layer_forward(struct llmc_bert *model, struct llmc_ops *ops, 
     llmc_op_attention(ops, &act->qkv, &sequences, p->architecture.layer[layer].heads, &dropout, &act->context, act->lse);
     ops->attention_seconds += llmc_clock() - start;
 
-    LLMC_TRY(linear(model, ops, pass, site + LLMC_SITE_ATTENTION_OUTPUT, &act->context, &common->fake,
-                    &w.attention_output, &product));
+    if (act->out.rows < x->rows) { /* the last layer, whose other tokens have done their part */
+        input = common->first_input;
+        context = common->first_context;
+        llmc_op_pick_rows(ops, x, sequences.offsets, &input);
+        llmc_op_pick_rows(ops, &act->context, sequences.offsets, &context);
+    }
+    LLMC_TRY(linear(model, ops, pass, site + LLMC_SITE_ATTENTION_OUTPUT, &context, &common->fake, &w.attention_output,
+                    &product));
     bias = llmc_parameter_values(p, first + LLMC_ATTENTION_OUTPUT_BIAS);
     norm = llmc_norm_at(p, first + LLMC_ATTENTION_NORM_WEIGHT);
     dropout = llmc_pass_dropout(pass, layer, LLMC_DROPOUT_ATTENTION_OUTPUT);
-    llmc_op_residual_norm(ops, &product, bias, &dropout, x, &norm, if_kept(pass, &act->middle_norm), act->middle_rstd,
+    llmc_op_residual_norm(ops, &product, bias, &dropout, &input, &norm, if_kept(pass, &act->middle_norm), act->middle_rstd,
                           &act->middle);
 
     LLMC_TRY(linear(model, ops, pass, site + LLMC_SITE_INTERMEDIATE, &act->middle, &common->fake, &w.intermediate,
@@ -135,7 +141,10 @@ static llmc_status head_forward(struct llmc_bert *model, struct llmc_ops *ops, c
     struct llmc_matrix product;
     llmc_status status = LLMC_OK;
 
-    llmc_op_pick_rows(ops, last, pass->batch.offsets, pass->batch.sequences, common->first.data);
+    if (last->rows == common->first.rows)
+        ops->kernels->widen(last->data, last->number, common->first.data, (size_t)(last->rows * last->cols));
+    else
+        llmc_op_pick_rows(ops, last, pass->batch.offsets, &common->first);
     LLMC_TRY(linear(model, ops, pass, a->layers * LLMC_LAYER_SITES, &common->first, &common->first_fake, &pooler,
                     &product));
     llmc_op_bias(ops, &product, llmc_parameter_values(p, llmc_head_parameter(a, LLMC_POOLER_BIAS)), &common->pooled_tanh);

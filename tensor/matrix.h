@@ -30,10 +30,11 @@ static inline int64_t llmc_rows_with_room(int64_t rows)
     return (rows + LLMC_ROWS_STEP - 1) / LLMC_ROWS_STEP * LLMC_ROWS_STEP;
 }
 
-/* As many rows of at most as many numbers, in the memory of another. */
-static inline struct llmc_matrix llmc_matrix_narrower(const struct llmc_matrix *other, int64_t cols)
+/* At most as many rows and columns, in the memory of another. */
+static inline struct llmc_matrix llmc_matrix_within(const struct llmc_matrix *other, int64_t rows, int64_t cols)
 {
     struct llmc_matrix matrix = *other;
+    matrix.rows = rows;
     matrix.cols = cols;
     return matrix;
 }

@@ -147,9 +147,9 @@ void llmc_op_embed_backward(struct llmc_ops *ops, const struct llmc_matrix *dy_p
 void llmc_op_sum_groups(struct llmc_ops *ops, const struct llmc_matrix *x, const int32_t *order,
                         const int32_t *starts, int32_t groups, float *out);
 
-/* Rows of x picked by index: out [count, N] (FP32). */
-void llmc_op_pick_rows(struct llmc_ops *ops, const struct llmc_matrix *x, const int32_t *rows, int32_t count,
-                       float *out);
+/* Rows of x picked by index, row i of out [*, N] (as x, or FP32) from row rows[i]. */
+void llmc_op_pick_rows(struct llmc_ops *ops, const struct llmc_matrix *x, const int32_t *rows,
+                       const struct llmc_matrix *out);
 
 /* out [T, N] (FP32) = zeros, with row i of `rows` at row places[i]. */
 void llmc_op_place_rows(struct llmc_ops *ops, const struct llmc_matrix *rows, const int32_t *places, int32_t count,

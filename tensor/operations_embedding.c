@@ -100,10 +100,14 @@ void llmc_op_sum_groups(struct llmc_ops *ops, const struct llmc_matrix *x, const
     }
 }
 
-void llmc_op_pick_rows(struct llmc_ops *ops, const struct llmc_matrix *x, const int32_t *rows, int32_t count,
-                       float *out)
+void llmc_op_pick_rows(struct llmc_ops *ops, const struct llmc_matrix *x, const int32_t *rows,
+                       const struct llmc_matrix *out)
 {
-    for (int32_t i = 0; i < count; i++)
-        ops->kernels->widen(llmc_matrix_row(x, rows[i]), x->number, out + (size_t)i * (size_t)x->cols,
-                            (size_t)x->cols);
+    size_t n = (size_t)x->cols;
+    for (int64_t i = 0; i < out->rows; i++) {
+        if (out->number == x->number)
+            memcpy(llmc_matrix_row(out, i), llmc_matrix_row(x, rows[i]), n * llmc_number_nbytes(x->number));
+        else
+            ops->kernels->widen(llmc_matrix_row(x, rows[i]), x->number, llmc_matrix_row(out, i), n);
+    }
 }

@@ -106,7 +106,7 @@ static void run_all(int threads, enum llmc_number number, int32_t tokens, struct
     llmc_op_sum_groups(&ops, &x, order, starts, tokens > 2 ? 3 : 1, groups);
     record_floats(r, groups, 3 * HIDDEN);
     if (tokens == TOKENS) {
-        llmc_op_pick_rows(&ops, &y, places, SEQUENCES, pooled.data);
+        llmc_op_pick_rows(&ops, &y, places, &pooled);
         llmc_op_tanh_dropout(&ops, &pooled, &dropout, &tanhs);
         record(r, &pooled), record(r, &tanhs);
         llmc_op_tanh_dropout_backward(&ops, &tanhs, &pooled, &dropout, &tanhs);
