@@ -79,8 +79,8 @@ def median(found, key):
 
 
 def table(runs, variants):
-    lines = ["| variant | accuracy, median | every seed | teacher | of the teacher | agrees | bytes | texts/s | whole run |",
-             "|---|---|---|---|---|---|---|---|---|"]
+    lines = ["| variant | accuracy, median | every seed | teacher | of the teacher | agrees | KL | bytes | texts/s | whole run |",
+             "|---|---|---|---|---|---|---|---|---|---|"]
     for variant in variants:
         found = [run for run in runs if run["variant"] == variant.name]
         if not found:
@@ -89,8 +89,8 @@ def table(runs, variants):
         seeds = ", ".join(f"{100 * run['accuracy']:.2f}" for run in found)
         lines.append(f"| {variant.name} | {100 * accuracy:.2f} % | {seeds} | {100 * teacher:.2f} % | "
                      f"{100 * statistics.median(run['accuracy'] / run['teacher'] for run in found):.1f} % | "
-                     f"{100 * median(found, 'agreement'):.2f} % | {median(found, 'bytes'):,.0f} | "
-                     f"{median(found, 'texts_per_s'):,.0f} | {median(found, 'seconds') / 60:.0f} min |")
+                     f"{100 * median(found, 'agreement'):.2f} % | {median(found, 'divergence'):.3f} | "
+                     f"{median(found, 'bytes'):,.0f} | {median(found, 'texts_per_s'):,.0f} | {median(found, 'seconds') / 60:.0f} min |")
     return "\n".join(lines) + "\n"
 
 
