@@ -215,13 +215,12 @@ static void project(struct pass *pass, const struct llmc_rt_linear *qkv, const s
     struct llmc_rt_target all = {.f32 = pass->scratch->qkv, .stride = 3 * columns};
     for (int32_t part = 0; part < 3; part++, all.f32 += columns) {
         int32_t first = part * (qkv->panels / 3) + heads->panel, last = first + heads->panels;
-        if (part > 0 || !first_only)
-            linear_part(pass, qkv, first, last, input_of(qkv, pass->x, pass->work->x_u8), pass->rows, &all);
-        for (int32_t i = 0; part == 0 && first_only && i < sequences->count; i++) {
-            size_t row = (size_t)sequences->offsets[i];
+        bool single = part == 0 && first_only;
+        for (int32_t i = 0; i < (single ? sequences->count : 1); i++) {
+            size_t row = single ? (size_t)sequences->offsets[i] : 0;
             struct input input = input_of(qkv, pass->x + row * hidden, pass->work->x_u8 + row * pass->x_stride);
-            struct llmc_rt_target one = {.f32 = all.f32 + row * all.stride, .stride = all.stride};
-            linear_part(pass, qkv, first, last, input, 1, &one);
+            struct llmc_rt_target target = {.f32 = all.f32 + row * all.stride, .stride = all.stride};
+            linear_part(pass, qkv, first, last, input, single ? 1 : pass->rows, &target);
         }
     }
 }
