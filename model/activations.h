@@ -36,7 +36,8 @@ struct llmc_common_activations {
     struct llmc_matrix dsum, dbranch; /* [T, H] */
     struct llmc_matrix dmiddle_sum;   /* [T, H] */
     struct llmc_matrix dwide;         /* [T, max(3A, F)] */
-    struct llmc_matrix dinput;        /* [T, H] FP32: the gradient below the pooler */
+    struct llmc_matrix dinput;        /* [T, H] FP32: the gradient below the pooler; then, with first_only,
+                                       * that of the last layer's input, but for its queries, keys and values */
     struct llmc_matrix dcontext;      /* [T, A] FP32 with first_only: of the last layer's context */
     struct llmc_matrix dpooled;       /* [S, H] FP32 */
 };

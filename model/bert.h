@@ -84,7 +84,7 @@ struct llmc_activations {
     char *memory;
     size_t memory_nbytes;
     bool keep; /* whether backward follows: without it, layers share two blocks in turn */
-    bool first_only; /* the last layer works for the first token of each text alone, once keys and values are known */
+    bool first_only; /* behind its attention, the last layer works for the first token of each text alone */
 };
 void llmc_activations_release(struct llmc_activations *activations);
 
@@ -116,7 +116,8 @@ struct llmc_pass {
 };
 
 /* logits [S, L]; NULL: not wanted. They depend on the first token of the last layer alone: without a tap on what the others
- * become behind its attention, that is not computed, and backward has nothing to do for it. The batch must respect the architecture (ids, types, lengths): checked, LLMC_ERR_DATA.
+ * become behind its attention, that is not computed, and backward has nothing to do for it.
+ * The batch must respect the architecture (ids, types, lengths): checked, LLMC_ERR_DATA.
  * Other errors: LLMC_ERR_MEMORY, LLMC_ERR_TORCH. */
 llmc_status llmc_bert_forward(struct llmc_bert *model, struct llmc_ops *ops, const struct llmc_pass *pass,
                               struct llmc_activations *activations, float *logits);

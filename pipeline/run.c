@@ -18,7 +18,7 @@
 
 /* To be raised when training gives other numbers, or checkpoints under way hold other things, than before: what older
  * builds made does not fit then. */
-#define RESULTS_VERSION "4"
+#define RESULTS_VERSION "5"
 
 struct run {
     const struct llmc_config *config;

@@ -11,7 +11,7 @@
  * With F16 operands this is the arithmetic of tensor cores: FP16 operands, FP32 sums. ATen's own FP16 product is a
  * scalar loop on most processors.
  *
- * Two calls with equal operands and thread counts give equal bits.
+ * Two calls with equal operands, room and thread counts give equal bits.
  */
 #ifndef LLMC_TENSOR_GEMM_H
 #define LLMC_TENSOR_GEMM_H
@@ -63,8 +63,8 @@ llmc_status llmc_gemm_operand(struct llmc_gemm *gemm, enum llmc_gemm_side side, 
                               struct llmc_operand *operand);
 
 /* *product = a view of the result in scratch memory, valid until the next call of this function or the next. Operands
- * are borrowed and must have the same form, but for b, which may be PACKED in the forms NT and NN.
- * Errors: LLMC_ERR_ARGUMENT (shapes), LLMC_ERR_TORCH with LibTorch's text, LLMC_ERR_MEMORY. */
+ * are borrowed, and their room may be set to zero. They must have the same form, but for b, which may be PACKED in the
+ * forms NT and NN. Errors: LLMC_ERR_ARGUMENT (shapes), LLMC_ERR_TORCH with LibTorch's text, LLMC_ERR_MEMORY. */
 llmc_status llmc_gemm_run(struct llmc_gemm *gemm, enum llmc_gemm_form form, const struct llmc_operand *a,
                           const struct llmc_operand *b, struct llmc_matrix *product);
 

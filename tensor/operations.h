@@ -104,7 +104,7 @@ void llmc_op_attention(struct llmc_ops *ops, const struct llmc_matrix *qkv, cons
                        int32_t heads, const struct llmc_dropout *dropout, const struct llmc_matrix *context,
                        float *lse);
 
-/* dqkv is overwritten; dcontext [T, H] is a product. */
+/* dqkv is overwritten; dcontext [T, H] is a product, or FP32. */
 void llmc_op_attention_backward(struct llmc_ops *ops, const struct llmc_matrix *qkv,
                                 const struct llmc_sequences *sequences, int32_t heads,
                                 const struct llmc_dropout *dropout, const float *lse,
