@@ -134,6 +134,11 @@ def check_whole_run(world):
     tokens = [len(line.split("\t")[0].split()) + 2 for line in lines]
     query, attention = 96 * 96, 2 * 96
     spared = sum((n - 1) * (query + attention * n) for n in tokens) / len(tokens)
+    whole = [96 * n * (4 * 96 + 2 * 384) + attention * n * n for n in tokens]  # the first layer
+    last = [96 * (96 * (3 * n + 1) + 2 * 384) + attention * n * n for n in tokens]
+    every = sum(whole + last) / len(tokens) + 96 * 96 + 2 * 96
+    expect(abs(rows["05-qat"]["macs_per_example"] - every) < 1, f"training does {every:.0f} multiply-adds a text: behind its "
+           "attention, the last layer works for the first token alone")
     counted = rows["05-qat"]["macs_per_example"] - rows["07-verify"]["macs_per_example"]
     expect(abs(counted - spared) < 1, f"the runtime's last layer asks for the first token alone: {counted:.0f} "
            "multiply-adds less")
