@@ -122,10 +122,12 @@ static llmc_status wrap(void *data, bool bf16, int64_t rows, int64_t cols, bool 
     return LLMC_OK;
 }
 
-static void clear_room(const struct llmc_operand *operand, int64_t rows)
+/* Sets the rows from the operand's last one up to `rows`, for which it has room, to zero, and makes them its own. */
+static void grow_by_zeros(struct llmc_operand *operand, int64_t rows)
 {
-    size_t row_nbytes = (size_t)operand->cols * (operand->form == LLMC_OPERAND_F32 ? 4 : 2);
-    memset((char *)operand->data + (size_t)operand->rows * row_nbytes, 0, (size_t)(rows - operand->rows) * row_nbytes);
+    size_t used = llmc_operand_nbytes(operand);
+    operand->rows = rows;
+    memset((char *)operand->data + used, 0, llmc_operand_nbytes(operand) - used);
 }
 
 /* Makes both operands and the product higher where they have room, for fewer shapes (LLMC_ROWS_STEP). The product's further
@@ -136,13 +138,11 @@ static void use_room(enum llmc_gemm_form form, struct llmc_operand *a, struct ll
     if (a->room < rows || (form == LLMC_GEMM_TN && b->room < rows))
         return;
     if (form == LLMC_GEMM_TN) {
-        clear_room(a, rows);
-        clear_room(b, rows);
-        b->rows = rows;
+        grow_by_zeros(a, rows);
+        grow_by_zeros(b, rows);
     } else {
-        *product_rows = rows;
+        *product_rows = a->rows = rows;
     }
-    a->rows = rows;
 }
 
 /* Through LibTorch: product->data, where set, is the memory for the result; else LibTorch makes it. */

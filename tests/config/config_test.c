@@ -430,7 +430,7 @@ static void survives_damage(void **state)
 static void shipped_configurations_load(void **state)
 {
     const glob_t *shipped = *state;
-    assert_true(shipped->gl_pathc >= 2);
+    assert_true(shipped->gl_pathc >= 3);
     for (size_t i = 0; i < shipped->gl_pathc; i++) {
         struct llmc_config config;
         if (llmc_config_load(&config, shipped->gl_pathv[i], NULL, 0, llmc_run_stage_kinds()) != LLMC_OK)
