@@ -5,15 +5,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "testing"))
+from llmc import Checks  # noqa: E402
+
 PROGRAM = Path(__file__).resolve().parents[2] / "experiments/holdout"
-failures = 0
 HEAD = "label\tsentence"
-
-
-def expect(ok, text):
-    global failures
-    print(("ok      " if ok else "FAILED  ") + text, flush=True)
-    failures += not ok
+checks = Checks()
+expect = checks.expect
 
 
 def run(path, *options):
@@ -60,7 +58,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         check_split(Path(folder))
         check_mistakes(Path(folder))
-    sys.exit(failures > 0)
+    sys.exit(checks.failures > 0)
 
 
 if __name__ == "__main__":
