@@ -125,13 +125,15 @@ llmc_status llmc_bench_work_init(struct llmc_bench_work *work, const struct llmc
 {
     llmc_status status = LLMC_OK;
     struct llmc_hf_folder folder = {0};
+    struct llmc_architecture architecture;
     memset(work, 0, sizeof *work);
     work->options = *options;
     LLMC_TRY(llmc_ops_init(&work->ops, options->threads));
     LLMC_TRY(read_texts(work));
     LLMC_TRY(llmc_hf_folder_open(&folder, options->model_folder));
-    folder.architecture.labels = work->labels;
-    LLMC_TRY(llmc_bert_init(&work->model, &folder.architecture, options->number));
+    architecture = folder.architecture;
+    architecture.labels = work->labels;
+    LLMC_TRY(llmc_bert_init(&work->model, &architecture, options->number));
     LLMC_TRY(llmc_hf_parameters_read(&work->model.parameters, &folder, options->seed));
     if (has_student(options->kind))
         LLMC_TRY(make_student(work));

@@ -16,10 +16,12 @@ static llmc_status load_folder(const struct llmc_stage_work *work, struct llmc_s
     llmc_status status = LLMC_OK;
     const struct llmc_data *data = work->data;
     struct llmc_hf_folder folder = {0};
+    struct llmc_architecture architecture;
     LLMC_TRY(llmc_hf_folder_open(&folder, data->teacher_folder));
     folder.has_classifier = data->teacher_answers;
-    folder.architecture.labels = data->labels.count;
-    LLMC_TRY(llmc_bert_init(&state->model, &folder.architecture, LLMC_F32));
+    architecture = folder.architecture;
+    architecture.labels = data->labels.count;
+    LLMC_TRY(llmc_bert_init(&state->model, &architecture, LLMC_F32));
     LLMC_TRY(llmc_hf_parameters_read(&state->model.parameters, &folder, work->config->seed));
     LLMC_TRY(llmc_state_set_texts(state, data->tokenizer, &data->labels, work->config->data.tokens_max));
 exit:

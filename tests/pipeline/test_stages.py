@@ -16,7 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cli"))
 import test_distill  # noqa: E402
-from test_distill import CONFIG, DISTILL, LLMC, World, expect, write_bert  # noqa: E402
+from test_distill import CONFIG, DISTILL, LLMC, PLAIN, World, expect, write_bert, write_tsv  # noqa: E402
 
 ADDED_STAGE = str(Path(sys.argv[4]).resolve())
 QUICK = re.sub(r"epochs: \d", "epochs: 0.5", CONFIG)
@@ -152,6 +152,24 @@ def check_heads(world):
            f"continue starts from the classifier, new does not: {np.abs(going - kept).max():.3f}, {np.abs(new - kept).max():.3f}")
 
 
+def check_many_labels(world):
+    """Far more labels than the BERT's folder has names for, as with intents."""
+    labels = 150
+    folder = world.root / "data/many"
+    folder.mkdir()
+    texts = [f"{first} {second}" for first in PLAIN for second in PLAIN][:labels]
+    rows = [(text, f"intent {i}") for i, text in enumerate(texts)]
+    write_tsv(folder / "train.tsv", rows * 2)
+    write_tsv(folder / "dev.tsv", rows)
+    (world.root / "many.yaml").write_text(QUICK.replace("folder: texts", "folder: many"))
+    result = world.run("--set", "name=many", config="many.yaml")
+    expect(result.returncode == 0, f"{labels} labels {result.stderr[-300:] if result.returncode else ''}")
+    answer = subprocess.run([LLMC, "predict", world.root / "runs/many/model.llmc", "--json", texts[0]],
+                            capture_output=True, text=True)
+    found = json.loads(answer.stdout)["probabilities"]
+    expect({entry["label"] for entry in found} == {label for _, label in rows}, f"the file answers for all of them by name: {len(found)}")
+
+
 def check_wrong_labels(world):
     """A classifier whose outputs mean the data's labels the other way round is never measured without a word."""
     config = CONFIG.replace("name: tiny", "name: swapped")
@@ -180,6 +198,7 @@ def main():
         check_waiting(world)
         check_early_refusals(world)
         check_heads(world)
+        check_many_labels(world)
         check_wrong_labels(world)
     sys.exit(test_distill.failures > 0)
 
