@@ -114,6 +114,8 @@ static llmc_status read_text(const struct reading *reading, const yaml_node_t *n
     char *copy = NULL;
     if (!text)
         return status;
+    if (node && llmc_yaml_is_null(node) && !llmc_yaml_text(node)[0])
+        return refuse(reading, "has no value (\"\" is an empty one; one that begins with '#' goes into quotes)");
     if (!text[0] && key->min > 0)
         return refuse(reading, "is empty");
     if ((double)strlen(text) > key->max)
@@ -257,6 +259,8 @@ llmc_status llmc_config_set_text(const struct llmc_config_key *key, void *base, 
         snprintf(where, sizeof where, "--set %.200s", origin->set);
     else
         snprintf(where, sizeof where, "default of %s", name);
+    if (text[strspn(text, " \t")] == '#')
+        return llmc_config_error(origin, name, "begins with '#', a comment in YAML; put it into quotes");
     llmc_status status = llmc_yaml_parse(&yaml, where, false, text, strlen(text));
     if (status == LLMC_OK)
         status = llmc_config_set_node(key, base, &yaml, llmc_yaml_root(&yaml), origin, name);

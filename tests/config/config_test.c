@@ -98,6 +98,12 @@ static const struct bad bads[] = {
     {"teacher:\n  labels: [a, '']\n", NULL,
      "c.yaml:2: teacher.labels: is empty; allowed are lists of texts of 1 to 256 bytes, such as [a, b]"},
     {"name:\n", NULL,
+     "c.yaml:1: name: has no value (\"\" is an empty one; one that begins with '#' goes into quotes); allowed are letters, "
+     "digits, '-', '_' and '.', no '.' in front, at most 64"},
+    {"data:\n  text_pair: #2 String\n", NULL,
+     "c.yaml:2: data.text_pair: has no value (\"\" is an empty one; one that begins with '#' goes into quotes); allowed are "
+     "text of at most 256 bytes"},
+    {"name: ''\n", NULL,
      "c.yaml:1: name: is empty; allowed are letters, digits, '-', '_' and '.', no '.' in front, at most 64"},
     {"seed: -1\n", NULL, "c.yaml:1: seed: is -1; allowed are whole numbers from 0 to 9007199254740991"},
     {"seed: 99999999999999999999\n", NULL,
@@ -178,6 +184,8 @@ static const struct bad bads[] = {
     {HEAD STAGES, "data.tex=1",
      "--set data.tex=1: unknown key; did you mean text? "
      "allowed are folder, train, dev, unlabeled, text, text_pair, label, label_names, tokens_max"},
+    {HEAD STAGES, "data.text=#1 String",
+     "--set data.text=#1 String: begins with '#', a comment in YAML; put it into quotes"},
     {HEAD STAGES, "data=1", "--set data=1: is a section; write data.KEY=VALUE"},
     {HEAD STAGES, "seed=x", "--set seed=x: is the text \"x\"; allowed are whole numbers from 0 to 9007199254740991"},
     {HEAD STAGES, "seed=[1", "--set seed=[1: did not find expected ',' or ']' (while parsing a flow sequence)"},
