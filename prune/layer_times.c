@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 /* To be raised when what is measured changes. */
-#define MEASUREMENT "1"
+#define MEASUREMENT "2"
 
 static int32_t groups_of(int32_t neurons)
 {
@@ -49,18 +49,23 @@ exit:
     return status;
 }
 
-/* times [count]: of a layer with 1, 2, ... heads and the fewest neurons, or with one head and 1, 2, ... groups. */
+/* Adds to "heads" the times of a layer with 1, 2, ... heads and the fewest neurons, or to "neurons" those with one head
+ * and 1, 2, ... groups of neurons; inner and last are objects of a layer in that place. */
 static llmc_status measure(const struct llmc_architecture *architecture, int32_t length, bool heads, int32_t count,
-                           json_t *times)
+                           json_t *inner, json_t *last)
 {
     llmc_status status = LLMC_OK;
     struct llmc_architecture a = *architecture;
+    json_t *inners = json_array(), *lasts = json_array();
+    json_object_set_new(inner, heads ? "heads" : "neurons", inners);
+    json_object_set_new(last, heads ? "heads" : "neurons", lasts);
     for (int32_t i = 1; i <= count; i++) {
-        double seconds;
+        struct llmc_layer_time time;
         a.layer[0] = heads ? (struct llmc_layer_shape){i, LLMC_NEURON_GROUP}
                            : (struct llmc_layer_shape){1, i * LLMC_NEURON_GROUP};
-        LLMC_TRY(llmc_rt_layer_time(&a, length, &seconds));
-        json_array_append_new(times, json_real(seconds));
+        LLMC_TRY(llmc_rt_layer_time(&a, length, &time));
+        json_array_append_new(inners, json_real(time.inner));
+        json_array_append_new(lasts, json_real(time.last));
     }
 exit:
     return status;
@@ -70,12 +75,12 @@ static llmc_status measure_all(const struct llmc_costs *costs, const struct llmc
                                json_t *description, const char *path)
 {
     llmc_status status = LLMC_OK;
-    json_t *heads = json_array(), *neurons = json_array();
+    json_t *inner = json_object(), *last = json_object();
     char *text = NULL, *folder = NULL, *own = NULL;
-    json_object_set_new(description, "heads", heads);
-    json_object_set_new(description, "neurons", neurons);
-    LLMC_TRY(measure(a, length, true, costs->heads_max, heads));
-    LLMC_TRY(measure(a, length, false, groups_of(costs->neurons_max), neurons));
+    json_object_set_new(description, "inner", inner);
+    json_object_set_new(description, "last", last);
+    LLMC_TRY(measure(a, length, true, costs->heads_max, inner, last));
+    LLMC_TRY(measure(a, length, false, groups_of(costs->neurons_max), inner, last));
     text = json_dumps(description, JSON_INDENT(2));
     if (!text)
         LLMC_FAIL(LLMC_ERR_MEMORY, "cannot write JSON");
@@ -100,14 +105,15 @@ static double rising(const json_t *times, size_t i, double before)
     return fmax(json_number_value(json_array_get(times, i)), before);
 }
 
-static void fill(struct llmc_costs *costs, const json_t *heads, const json_t *neurons)
+static void fill(const struct llmc_costs *costs, const struct llmc_layer_costs *layer, const json_t *table)
 {
+    const json_t *heads = json_object_get(table, "heads"), *neurons = json_object_get(table, "neurons");
     double first = json_number_value(json_array_get(neurons, 0)), last = first;
     for (int32_t i = 1; i <= costs->heads_max; i++)
-        costs->heads[i] = rising(heads, (size_t)i - 1, costs->heads[i - 1]);
+        layer->heads[i] = rising(heads, (size_t)i - 1, layer->heads[i - 1]);
     for (int32_t i = 1; i <= costs->neurons_max; i++) {
         last = rising(neurons, (size_t)groups_of(i) - 1, last);
-        costs->neurons[i] = last - first; /* the first group is in the heads' times */
+        layer->neurons[i] = last - first; /* the first group is in the heads' times */
     }
 }
 
@@ -126,7 +132,8 @@ llmc_status llmc_costs_of_times(struct llmc_costs *costs, const struct llmc_arch
     if (!description)
         LLMC_FAIL(LLMC_ERR_MEMORY, "cannot make JSON");
     LLMC_TRY(make_path(description, runs_folder, &path));
-    *measured = llmc_json_file_read(path, &table) != LLMC_OK || !is_whole(costs, table);
+    *measured = llmc_json_file_read(path, &table) != LLMC_OK || !is_whole(costs, json_object_get(table, "inner")) ||
+                !is_whole(costs, json_object_get(table, "last"));
     if (*measured) {
         unlink(path); /* missing, or damaged */
         LLMC_TRY(measure_all(costs, architecture, length, description, path));
@@ -134,7 +141,8 @@ llmc_status llmc_costs_of_times(struct llmc_costs *costs, const struct llmc_arch
         table = NULL;
         LLMC_TRY(llmc_json_file_read(path, &table)); /* the same numbers as later, to the last digit */
     }
-    fill(costs, json_object_get(table, "heads"), json_object_get(table, "neurons"));
+    fill(costs, &costs->inner, json_object_get(table, "inner"));
+    fill(costs, &costs->last, json_object_get(table, "last"));
 exit:
     json_decref(description);
     json_decref(table);

@@ -11,7 +11,7 @@
 struct units {
     int32_t *order;          /* [count] */
     const float *importance; /* [count] by place, not by order */
-    const double *costs;     /* of so many */
+    const double *costs;     /* of so many, in the layer's place */
     int32_t count, gone;
     int32_t group, least; /* a removal leaves a multiple of `group`, and at least `least` */
 };
@@ -41,6 +41,12 @@ static void sort(struct units *units)
         }
         units->order[at] = i;
     }
+}
+
+static void set_costs(struct layer *layer, const struct llmc_layer_costs *costs)
+{
+    layer->heads.costs = costs->heads;
+    layer->neurons.costs = costs->neurons;
 }
 
 static double cost_now(const struct units *units)
@@ -77,46 +83,83 @@ static void consider_units(struct piece *best, struct layer *layer, struct units
     }
 }
 
-static struct piece best_piece(struct layer *layers, int32_t count, int32_t left, double need)
+static double cost_of_layer(const struct layer *layer)
+{
+    return cost_now(&layer->heads) + cost_now(&layer->neurons);
+}
+
+/* The layers that are left, of which the last one has costs of its own. */
+struct stack {
+    struct layer *layers; /* [count] */
+    const struct llmc_costs *costs;
+    int32_t count, left;
+};
+
+/* The layer that would be the last one without the layers from `end` on; NULL: none. */
+static struct layer *last_below(const struct stack *stack, int32_t end)
+{
+    for (int32_t i = end - 1; i >= 0; i--) {
+        if (!stack->layers[i].gone)
+            return &stack->layers[i];
+    }
+    return NULL;
+}
+
+/* What is saved without the layer: another one may take its place as the last. */
+static double saved_without(const struct stack *stack, const struct layer *layer)
+{
+    double saved = cost_of_layer(layer);
+    if (layer == last_below(stack, stack->count)) {
+        struct layer next = *last_below(stack, (int32_t)(layer - stack->layers));
+        saved += cost_of_layer(&next);
+        set_costs(&next, &stack->costs->last);
+        saved -= cost_of_layer(&next);
+    }
+    return saved;
+}
+
+static struct piece best_piece(const struct stack *stack, double need)
 {
     struct piece best = {0};
-    for (int32_t i = 0; i < count; i++) {
-        struct layer *layer = &layers[i];
+    for (int32_t i = 0; i < stack->count; i++) {
+        struct layer *layer = &stack->layers[i];
         if (layer->gone)
             continue;
         consider_units(&best, layer, &layer->heads, need);
         consider_units(&best, layer, &layer->neurons, need);
-        if (left > 1)
+        if (stack->left > 1)
             consider(&best,
                      (struct piece){layer, NULL, 0, loss_left(&layer->heads) + loss_left(&layer->neurons),
-                                    cost_now(&layer->heads) + cost_now(&layer->neurons), 0},
+                                    saved_without(stack, layer), 0},
                      need);
     }
     return best;
 }
 
-static double cost_of_layers(const struct layer *layers, int32_t count)
+static double cost_of_layers(const struct stack *stack)
 {
     double cost = 0;
-    for (int32_t i = 0; i < count; i++)
-        cost += layers[i].gone ? 0 : cost_now(&layers[i].heads) + cost_now(&layers[i].neurons);
+    for (int32_t i = 0; i < stack->count; i++)
+        cost += stack->layers[i].gone ? 0 : cost_of_layer(&stack->layers[i]);
     return cost;
 }
 
 /* Removes pieces until the budget holds. */
-static llmc_status remove_pieces(struct layer *layers, int32_t count, double budget)
+static llmc_status remove_pieces(struct stack *stack, double budget)
 {
-    int32_t left = count;
     double cost;
-    while ((cost = cost_of_layers(layers, count)) > budget) {
-        struct piece piece = best_piece(layers, count, left, cost - budget);
+    set_costs(last_below(stack, stack->count), &stack->costs->last);
+    while ((cost = cost_of_layers(stack)) > budget) {
+        struct piece piece = best_piece(stack, cost - budget);
         if (!piece.layer)
             return llmc_error(LLMC_ERR_CONFIG, "what cannot be removed costs %.4g, more than the budget of %.4g", cost,
                               budget);
-        if (piece.units)
+        if (piece.units) {
             piece.units->gone = piece.gone;
-        else
-            piece.layer->gone = true, left--;
+        } else {
+            piece.layer->gone = true, stack->left--;
+            set_costs(last_below(stack, stack->count), &stack->costs->last);
+        }
     }
     return LLMC_OK;
 }
@@ -135,10 +178,9 @@ static const int32_t *kept_places(struct units *units, int32_t *count)
     return units->order + units->gone;
 }
 
-static struct units units_at(int32_t **places, const float *importance, const double *costs, int32_t count,
-                             int32_t group)
+static struct units units_at(int32_t **places, const float *importance, int32_t count, int32_t group)
 {
-    struct units units = {*places, importance, costs, count, 0, group, group < count ? group : count};
+    struct units units = {*places, importance, NULL, count, 0, group, group < count ? group : count};
     *places += count;
     sort(&units);
     return units;
@@ -155,11 +197,11 @@ llmc_status llmc_structure_choose(struct llmc_structure *out, const struct llmc_
     int32_t *places = out->places;
     for (int32_t i = 0; i < a->layers; i++) {
         const float *numbers = importance + llmc_importance_place(a, i);
-        layers[i].heads = units_at(&places, numbers, costs->heads, a->layer[i].heads, 1);
-        layers[i].neurons =
-            units_at(&places, numbers + a->layer[i].heads, costs->neurons, a->layer[i].ffn, LLMC_NEURON_GROUP);
+        layers[i].heads = units_at(&places, numbers, a->layer[i].heads, 1);
+        layers[i].neurons = units_at(&places, numbers + a->layer[i].heads, a->layer[i].ffn, LLMC_NEURON_GROUP);
+        set_costs(&layers[i], &costs->inner);
     }
-    LLMC_TRY(remove_pieces(layers, a->layers, budget));
+    LLMC_TRY(remove_pieces(&(struct stack){layers, costs, a->layers, a->layers}, budget));
     for (int32_t i = 0; i < a->layers; i++) {
         struct llmc_layer_selection *layer = &out->layers[out->selection.layer_count];
         if (layers[i].gone)

@@ -158,8 +158,11 @@ static llmc_status identify(const struct llmc_stage_work *work, struct llmc_hash
         return LLMC_OK;
     LLMC_TRY(llmc_stage_load_model(work));
     LLMC_TRY(make_costs(work, &costs));
-    llmc_hash_update(hash, costs.heads, ((size_t)costs.heads_max + 1) * sizeof *costs.heads);
-    llmc_hash_update(hash, costs.neurons, ((size_t)costs.neurons_max + 1) * sizeof *costs.neurons);
+    for (int i = 0; i < 2; i++) {
+        const struct llmc_layer_costs *layer = i ? &costs.last : &costs.inner;
+        llmc_hash_update(hash, layer->heads, ((size_t)costs.heads_max + 1) * sizeof *layer->heads);
+        llmc_hash_update(hash, layer->neurons, ((size_t)costs.neurons_max + 1) * sizeof *layer->neurons);
+    }
 exit:
     llmc_costs_release(&costs);
     return status;

@@ -4,14 +4,15 @@
 #include "base/random.h"
 #include "include/llmc_runtime.h"
 #include "runtime/forward.h"
+#include "runtime/profile.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-/* Equal layers in a model, each with weights of its own as in a real one; the last layer, which answers for the first
- * tokens alone, is the difference between a model with and one without them. Passes, of which the shortest counts. */
+/* Equal layers before the last one of a model, each with weights of its own as in a real one; they are the difference to
+ * a model of one layer. Passes, of which the shortest counts. */
 enum { LAYERS = 3, PASSES = 24, WARM_UP = 2 };
 
 static llmc_status random_linear(struct llmc_rt_linear *out, int64_t rows, int64_t cols, int count, bool integer,
@@ -115,9 +116,9 @@ static double computed(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* The shortest of some passes of a model with these layers. */
+/* The shortest of some passes of a model with these layers; *embedding = the shortest of their first part. */
 static llmc_status time_passes(const struct llmc_architecture *a, const struct llmc_rt_sequences *sequences,
-                               int32_t length, float *logits, double *seconds)
+                               int32_t length, float *logits, double *seconds, double *embedding)
 {
     llmc_status status = LLMC_OK;
     struct llmc_model *model = NULL;
@@ -126,12 +127,16 @@ static llmc_status time_passes(const struct llmc_architecture *a, const struct l
     LLMC_TRY(make_model(&model, a, length));
     LLMC_TRY(llmc_rt_work_reserve(&work, model, LLMC_LAYER_TIME_TOKENS));
     LLMC_TRY(llmc_rt_scratch_reserve(&scratch, model, LLMC_LAYER_TIME_TOKENS, length));
-    *seconds = INFINITY;
+    *seconds = *embedding = INFINITY;
     for (int pass = 0; pass < WARM_UP + PASSES; pass++) {
+        struct llmc_rt_profile profile = {0};
         double start = computed();
-        llmc_rt_forward(model, sequences, &work, &scratch, (struct llmc_rt_team){0, 1}, NULL, logits);
+        llmc_rt_forward(model, sequences, &work, &scratch, (struct llmc_rt_team){0, 1}, &profile, logits);
         double taken = computed() - start;
-        *seconds = pass >= WARM_UP && taken < *seconds ? taken : *seconds;
+        if (pass < WARM_UP)
+            continue;
+        *seconds = fmin(*seconds, taken);
+        *embedding = fmin(*embedding, profile.seconds[LLMC_PART_EMBEDDING]);
     }
 exit:
     llmc_rt_work_release(&work);
@@ -140,13 +145,13 @@ exit:
     return status;
 }
 
-llmc_status llmc_rt_layer_time(const struct llmc_architecture *architecture, int32_t length, double *seconds)
+llmc_status llmc_rt_layer_time(const struct llmc_architecture *architecture, int32_t length, struct llmc_layer_time *out)
 {
     llmc_status status = LLMC_OK;
     int32_t *ids = NULL, *offsets = NULL, count = 0;
     uint8_t *types = NULL;
     float *logits = NULL;
-    double without;
+    double one, more, embedding;
     struct llmc_architecture a = *architecture;
     length = length < LLMC_LAYER_TIME_TOKENS ? length : LLMC_LAYER_TIME_TOKENS;
     a.labels = 1;
@@ -161,10 +166,11 @@ llmc_status llmc_rt_layer_time(const struct llmc_architecture *architecture, int
     const struct llmc_rt_sequences sequences = {count, offsets, ids, types};
     a.layers = 1;
     LLMC_TRY(llmc_architecture_check(&a));
-    LLMC_TRY(time_passes(&a, &sequences, length, logits, &without));
+    LLMC_TRY(time_passes(&a, &sequences, length, logits, &one, &embedding));
+    out->last = fmax(one - embedding, 0);
     a.layers = 1 + LAYERS;
-    LLMC_TRY(time_passes(&a, &sequences, length, logits, seconds));
-    *seconds = fmax(*seconds - without, 0) / LAYERS;
+    LLMC_TRY(time_passes(&a, &sequences, length, logits, &more, &embedding));
+    out->inner = fmax(more - one, 0) / LAYERS;
 exit:
     free(ids);
     free(types);

@@ -30,7 +30,7 @@ static void test_costs(void **state)
     (void)state;
     struct llmc_costs costs;
     make_weights(&costs);
-    assert_true(llmc_cost_of_layer(&costs, shape.layer[0]) == 4 * 16 * 16 + 2 * 16 * 96);
+    assert_true(llmc_cost_of_layer(&costs.inner, shape.layer[0]) == 4 * 16 * 16 + 2 * 16 * 96);
     assert_true(llmc_cost_of(&costs, &shape) == 4 * 16 * 4 * 10 + 2 * 16 * 200);
     assert_true(llmc_cost_least(&costs, &shape) == 4 * 16 * 4 + 2 * 16 * LLMC_NEURON_GROUP);
     llmc_costs_release(&costs);
@@ -64,7 +64,7 @@ static void test_budgets_hold(void **state)
     float importance[NUMBERS];
     struct llmc_costs costs;
     make_weights(&costs);
-    double whole = llmc_cost_of(&costs, &shape), largest = costs.neurons[LLMC_NEURON_GROUP];
+    double whole = llmc_cost_of(&costs, &shape), largest = costs.inner.neurons[LLMC_NEURON_GROUP];
     for (uint32_t seed = 1; seed <= 20; seed++) {
         make_importance(importance, seed);
         for (size_t s = 0; s < COUNT_OF(shares); s++) {
@@ -103,7 +103,7 @@ static void test_whole_layers(void **state)
     make_importance(importance, 1);
     for (int64_t i = llmc_importance_place(&shape, 1); i < llmc_importance_place(&shape, 2); i++)
         importance[i] = 0;
-    double cost = llmc_cost_of(&costs, &shape), layer = llmc_cost_of_layer(&costs, shape.layer[1]);
+    double cost = llmc_cost_of(&costs, &shape), layer = llmc_cost_of_layer(&costs.inner, shape.layer[1]);
     assert_ok(llmc_structure_choose(&structure, &shape, importance, &costs, cost - layer));
     assert_int_equal(structure.selection.layer_count, 2);
     assert_true(structure.layers[0].from == 0 && structure.layers[1].from == 2);
@@ -129,9 +129,9 @@ static void test_steps_of_cost(void **state)
     make_weights(&costs);
     make_importance(importance, 2);
     for (int32_t i = 0; i <= costs.neurons_max; i++)
-        costs.neurons[i] = 1000.0 * ((i + 63) / 64);
+        costs.inner.neurons[i] = costs.last.neurons[i] = 1000.0 * ((i + 63) / 64);
     for (int32_t i = 0; i <= costs.heads_max; i++)
-        costs.heads[i] = 1e-3 * i;
+        costs.inner.heads[i] = costs.last.heads[i] = 1e-3 * i;
     assert_ok(llmc_structure_choose(&structure, &shape, importance, &costs, llmc_cost_of(&costs, &shape) - 1000));
     assert_int_equal(structure.selection.layer_count, 3);
     assert_int_equal(structure.layers[0].neuron_count, 64); /* the others have one block, and keep it */
@@ -140,9 +140,55 @@ static void test_steps_of_cost(void **state)
     llmc_costs_release(&costs);
 }
 
+/* Costs of time: the last layer's neurons take next to nothing. */
+static void make_times(struct llmc_costs *costs)
+{
+    make_weights(costs);
+    for (int32_t i = 0; i <= costs->heads_max; i++)
+        costs->last.heads[i] *= 0.5;
+    for (int32_t i = 0; i <= costs->neurons_max; i++)
+        costs->last.neurons[i] *= 0.01;
+}
+
+static void test_last_layer(void **state)
+{
+    (void)state;
+    float importance[NUMBERS];
+    struct llmc_costs costs;
+    struct llmc_structure structure;
+    struct llmc_architecture a;
+    make_times(&costs);
+    double whole = llmc_cost_of(&costs, &shape);
+    for (uint32_t seed = 1; seed <= 20; seed++) {
+        make_importance(importance, seed);
+        for (double share = 0.9; share > 0.1; share *= 0.8) {
+            assert_ok(llmc_structure_choose(&structure, &shape, importance, &costs, share * whole));
+            assert_ok(llmc_select_architecture(&structure.selection, &shape, &a));
+            assert_true(llmc_cost_of(&costs, &a) <= share * whole * (1 + 1e-12));
+            if (share > 0.8 && a.layers == shape.layers) /* what costs next to nothing stays */
+                assert_int_equal(a.layer[2].ffn, shape.layer[2].ffn);
+            llmc_structure_release(&structure);
+        }
+    }
+    /* Without the last layer, the one before takes its place, and saves as much. */
+    for (int64_t i = llmc_importance_place(&shape, 2); i < NUMBERS; i++)
+        importance[i] = 0;
+    double saved = llmc_cost_of_layer(&costs.last, shape.layer[2]) + llmc_cost_of_layer(&costs.inner, shape.layer[1]) -
+                   llmc_cost_of_layer(&costs.last, shape.layer[1]);
+    assert_ok(llmc_structure_choose(&structure, &shape, importance, &costs, whole - saved * (1 - 1e-9)));
+    assert_ok(llmc_select_architecture(&structure.selection, &shape, &a));
+    assert_int_equal(a.layers, 2);
+    assert_memory_equal(a.layer, shape.layer, 2 * sizeof *a.layer);
+    llmc_structure_release(&structure);
+    assert_ok(llmc_structure_choose(&structure, &shape, importance, &costs, llmc_cost_least(&costs, &shape)));
+    llmc_structure_release(&structure);
+    llmc_costs_release(&costs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_costs), cmocka_unit_test(test_budgets_hold),
-                                       cmocka_unit_test(test_whole_layers), cmocka_unit_test(test_steps_of_cost)};
+                                       cmocka_unit_test(test_whole_layers), cmocka_unit_test(test_steps_of_cost),
+                                       cmocka_unit_test(test_last_layer)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -133,8 +133,10 @@ def check_time(world):
     expect(result.returncode == 0 and len(tables) == 1 and "measured the time" in result.stderr,
            f"a run by time {result.stderr[-300:] if result.returncode else ''}")
     table = json.loads(tables[0].read_text())
-    expect(len(table["heads"]) == 4 and len(table["neurons"]) == 12 and min(table["heads"] + table["neurons"]) > 0,
-           f"times of heads {[f'{t * 1e6:.0f}' for t in table['heads']]} us")
+    for place in "inner", "last":
+        heads, neurons = table[place]["heads"], table[place]["neurons"]
+        expect(len(heads) == 4 and len(neurons) == 12 and min(heads + neurons) > 0,
+               f"{place} layer: times of heads {[f'{t * 1e6:.0f}' for t in heads]} us")
     stays = [line for line in result.stderr.splitlines() if "of the layers' time stay" in line]
     expect(len(stays) == 2 and float(stays[-1].split(": ")[1].split(" %")[0]) <= 50, f"told: {stays[-1:]}")
     again = world.run("--set", "name=timed")
