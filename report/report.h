@@ -26,7 +26,7 @@ struct llmc_report_row {
     double latency_ms_b1_p50;  /* one text at a time, from text to label */
     double throughput_per_s_b32; /* texts a second, 32 a call */
     double latency_ms_b1_p50_spread, throughput_per_s_b32_spread; /* may be missing in report.json */
-    char engine[16];           /* "libtorch" or "runtime" */
+    char engine[16];           /* "libtorch", "runtime" or, for the baseline, "nbsvm" */
     /* Quality (report/quality.h); they may be missing in report.json. */
     double accuracy_deviation; /* one standard deviation of dev_accuracy */
     double dev_f1;             /* of label 1 where there are two labels, else the mean over the labels */
@@ -74,7 +74,7 @@ llmc_status llmc_report_read(struct llmc_report *report, const char *path);
  * times more, accuracy in points. The summary ends it. The caller frees *text. */
 llmc_status llmc_report_table(const struct llmc_report *report, char **text);
 /* What became of the teacher, its first row, in the file that the runtime measured last: bytes, speed and accuracy in two
- * lines; "" where there is no such file. The caller frees *text. */
+ * lines, and two more where the baseline is better than the teacher; "" where there is no such file. The caller frees *text. */
 llmc_status llmc_report_summary(const struct llmc_report *report, char **text);
 /* Two runs side by side, stage by stage: a row of `b` against the row of `a` above it. */
 llmc_status llmc_report_compare(const struct llmc_report *a, const struct llmc_report *b, char **text);

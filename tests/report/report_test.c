@@ -206,6 +206,33 @@ static void table_compares_with_the_teacher(void **state)
     llmc_report_release(&report);
 }
 
+/* Only what is better by more than chance. */
+static void summary_warns_of_a_teacher_below_word_counts(void **state)
+{
+    (void)state;
+    static const struct {
+        double accuracy, p;
+        bool warned;
+    } cases[] = {{0.93, 0.01, true}, {0.93, 0.3, false}, {0.87, 0.01, false}, {0.93, -1, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct llmc_report report;
+        char *text = NULL;
+        make(&report);
+        struct llmc_report_row row;
+        llmc_report_row_clear(&row);
+        strcpy(row.name, "08-baseline");
+        strcpy(row.engine, "nbsvm");
+        row.dev_accuracy = cases[i].accuracy;
+        row.mcnemar_p = cases[i].p;
+        assert_int_equal(llmc_report_put(&report, &row), LLMC_OK);
+        assert_int_equal(llmc_report_summary(&report, &text), LLMC_OK);
+        assert_non_null(strstr(text, "at -1.47 points of accuracy"));
+        assert_int_equal(strstr(text, "Word counts alone reach 93.00 %, more than the teacher") != NULL, cases[i].warned);
+        free(text);
+        llmc_report_release(&report);
+    }
+}
+
 static void table_marks_disturbed_figures(void **state)
 {
     (void)state;
@@ -258,7 +285,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(describes_the_machine),          cmocka_unit_test(put_replaces_by_name),
         cmocka_unit_test(reads_back_what_it_wrote),       cmocka_unit_test(names_what_is_damaged),
-        cmocka_unit_test(reads_reports_without_spreads),  cmocka_unit_test(table_marks_disturbed_figures),
+        cmocka_unit_test(reads_reports_without_spreads),  cmocka_unit_test(summary_warns_of_a_teacher_below_word_counts),
+        cmocka_unit_test(table_marks_disturbed_figures),
         cmocka_unit_test(table_compares_with_the_teacher), cmocka_unit_test(compares_two_runs),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
